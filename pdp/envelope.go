@@ -1,0 +1,100 @@
+package pdp
+
+import (
+	"strings"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// Envelope is a request as a door received it, in neutral terms and without
+// any judgement. A door makes one per question; nothing changes it afterwards.
+type Envelope struct {
+	Door     string // the door's name: "ext_authz"
+	Listener string // name of the configured listener the question came in by
+	// Proxy is the authenticated name of the asking proxy, or of the way it
+	// came in by (a Unix socket's path) where that is the authentication.
+	Proxy    string
+	Received time.Time // when remit got the question
+
+	Method   string // as sent; case-sensitive
+	Scheme   string
+	Host     string // :authority, case and port preserved
+	Path     string // :path with query, undecoded
+	Protocol string // "HTTP/1.1", "HTTP/2", …
+	Headers  Headers
+	// HeadersJoined says that equal header names were joined with "," before
+	// remit saw them, so that one value cannot be told from several.
+	HeadersJoined bool
+	Body          []byte
+	// BodySize is the proxy's count of body bytes; negative where it says
+	// that it cut the body, 0 where it does not say.
+	BodySize int64
+	// BodyLossy says that the proxy may have replaced bytes of the body
+	// (Envoy without pack_as_bytes), so that Body is not what the tool gets.
+	BodyLossy bool
+
+	// HTTPID and Sent identify a question among those of one Proxy
+	// (invariant 10): Envoy's internal stream id, and when the first byte of
+	// the request arrived at the proxy.
+	HTTPID string
+	Sent   time.Time
+
+	Source      Peer
+	Destination Peer
+	// Metadata is what filters of the proxy say about the request: an object
+	// of namespaces. A hint, except from a namespace that the configuration
+	// says this listener verifies.
+	Metadata value.Value
+	// Extensions are the route's settings, made by the proxy's operator.
+	Extensions map[string]string
+	// Attributes is the question in opa-envoy-plugin's form
+	// (`input.attributes`), read on demand.
+	Attributes value.Value
+}
+
+// Peer is one end of the connection that a request arrived on, as the proxy
+// saw it.
+type Peer struct {
+	Address   string // IP address, or a path
+	Port      uint32
+	Principal string // verified name: URI SAN, DNS SAN or subject
+	// Certificate is the URL-encoded PEM leaf certificate the peer presented.
+	Certificate string
+}
+
+// Header is one header line. Name is in lower case.
+type Header struct{ Name, Value string }
+
+// Headers are the header lines of a request in the order they were sent,
+// pseudo-headers (":method") included.
+type Headers []Header
+
+// Get returns the first value of a header and how many lines carry the name,
+// which must be in lower case.
+func (h Headers) Get(name string) (first string, lines int) {
+	for _, header := range h {
+		if header.Name != name {
+			continue
+		}
+		if lines == 0 {
+			first = header.Value
+		}
+		lines++
+	}
+	return first, lines
+}
+
+// Joined returns the headers as the object `input.request.headers` shows: one
+// member a name, the values of equal names joined with ",".
+func (h Headers) Joined() value.Value {
+	byName := make(map[string]string, len(h))
+	for _, header := range h {
+		if before, again := byName[header.Name]; again {
+			byName[header.Name] = strings.Join([]string{before, header.Value}, ",")
+			continue
+		}
+		byName[header.Name] = header.Value
+	}
+	return value.StrMap(byName)
+}

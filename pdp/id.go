@@ -1,0 +1,62 @@
+package pdp
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"sync/atomic"
+)
+
+func putUint64(b []byte, n uint64) { binary.BigEndian.PutUint64(b, n) }
+
+// A decision id is 40 bytes, in 54 characters of base64url: the partition (16),
+// a number that no other id of this process has (8, from a random start), 4
+// bytes of the process' random name, and 12 bytes of HMAC over the rest. It
+// tells where the action is in flight, and nobody else can make one.
+const (
+	idBody = 16 + 8 + 4
+	idSize = idBody + 12
+)
+
+// IDs makes and reads decision ids. Safe for concurrent use.
+type IDs struct {
+	keys    *Keys
+	process [4]byte
+	next    atomic.Uint64
+}
+
+// NewIDs returns a maker of decision ids keyed with k.
+func NewIDs(k *Keys) *IDs {
+	ids := &IDs{keys: k}
+	var start [8]byte
+	rand.Read(ids.process[:]) // never fails since Go 1.24
+	rand.Read(start[:])
+	ids.next.Store(binary.BigEndian.Uint64(start[:]))
+	return ids
+}
+
+// New returns a new decision id for an action in partition p.
+func (ids *IDs) New(p PartitionKey) string {
+	var id [idSize]byte
+	copy(id[:16], p[:])
+	putUint64(id[16:24], ids.next.Add(1))
+	copy(id[24:idBody], ids.process[:])
+	mac := keyed(ids.keys.id, string(id[:idBody]))
+	copy(id[idBody:], mac[:])
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// Partition returns the partition that a decision id was made for, and
+// [ErrForged] for an id that was not made with these keys.
+func (ids *IDs) Partition(id string) (PartitionKey, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
+	if err != nil || len(raw) != idSize {
+		return PartitionKey{}, ErrForged
+	}
+	mac := keyed(ids.keys.id, string(raw[:idBody]))
+	if !hmac.Equal(raw[idBody:], mac[:idSize-idBody]) {
+		return PartitionKey{}, ErrForged
+	}
+	return PartitionKey(raw[:16]), nil
+}

@@ -1,0 +1,38 @@
+package pdp
+
+import (
+	"context"
+	"fmt"
+)
+
+// LabelIncomplete marks a session of whose history something was lost
+// (invariant 12); the library treats it like the worst of labels.
+const LabelIncomplete = "history-incomplete"
+
+// Settle makes true what was pending on the outcome of an allowed action, once.
+// An outcome can come from anybody who reaches the door, so it must carry an
+// id that remit made; a second outcome for the same action changes nothing.
+// The error is [ErrForged], [ErrNotInFlight] or the store's; the caller counts
+// it, nobody is denied by it.
+func (p *Point) Settle(ctx context.Context, o Outcome) error {
+	partition, err := p.ids.Partition(o.DecisionID)
+	if err != nil {
+		return fmt.Errorf("outcome from %s: %w", o.Source, err)
+	}
+	settlement, err := p.history.Resume(ctx, partition, o.DecisionID)
+	if err != nil {
+		return fmt.Errorf("outcome from %s: %w", o.Source, err)
+	}
+	defer settlement.Release()
+
+	// The action is settled even where its outcome rules have no answer: what
+	// the decision put in flight does not depend on them. What they would have
+	// added is lost then, and the session says so.
+	effects := Effects{Labels: []string{LabelIncomplete}}
+	if g := p.generation.Load(); g != nil {
+		if found, err := g.Policy.Settle(ctx, settlement.Input(o)); err == nil {
+			effects = found
+		}
+	}
+	return settlement.Commit(ctx, o, effects)
+}

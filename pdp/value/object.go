@@ -1,0 +1,130 @@
+package value
+
+import (
+	"slices"
+	"strings"
+)
+
+// Member is one name and value of an object.
+type Member struct {
+	Name  string
+	Value Value
+}
+
+// Members is a materialised object, sorted by name. Make one with [NewMembers].
+type Members []Member
+
+// NewMembers returns the object of the members that are defined. Where a name
+// occurs twice the later one wins; a reader that must refuse duplicates does
+// so before. The slice is taken over and sorted in place.
+func NewMembers(members []Member) Members {
+	slices.SortStableFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	kept := members[:0]
+	for _, m := range members {
+		switch last := len(kept) - 1; {
+		case last >= 0 && kept[last].Name == m.Name:
+			kept[last] = m
+		default:
+			kept = append(kept, m)
+		}
+	}
+	return slices.DeleteFunc(kept, func(m Member) bool { return !m.Value.Defined() })
+}
+
+// Obj returns the object of members, as [NewMembers] makes it.
+func Obj(members ...Member) Value { return From(NewMembers(members)) }
+
+// M returns the member name with value v.
+func M(name string, v Value) Member { return Member{name, v} }
+
+// Get returns member name, or undefined.
+func (m Members) Get(name string) Value {
+	i, found := slices.BinarySearchFunc(m, name, func(m Member, name string) int { return strings.Compare(m.Name, name) })
+	if !found {
+		return Nothing
+	}
+	return m[i].Value
+}
+
+// Range visits every member in the order of names.
+func (m Members) Range(visit func(string, Value) bool) {
+	for _, member := range m {
+		if !visit(member.Name, member.Value) {
+			return
+		}
+	}
+}
+
+// StrMap returns the object whose members are the strings of m.
+func StrMap(m map[string]string) Value {
+	members := make([]Member, 0, len(m))
+	for name, s := range m {
+		members = append(members, Member{name, Str(s)})
+	}
+	return From(NewMembers(members))
+}
+
+// Field is one member of a struct's view: its name, and how it is read.
+type Field[T any] struct {
+	Name string
+	Read func(*T) Value
+}
+
+// Fields describes how a struct of type T reads as an object: a fixed list of
+// members, each read when it is asked for. Make one per type, once, with
+// [NewFields]; it never changes.
+type Fields[T any] struct {
+	fields []Field[T]
+	index  map[string]int
+}
+
+// NewFields returns the description made of fields, which are visited in this
+// order. It panics where two share a name: that is a mistake in the program.
+func NewFields[T any](fields ...Field[T]) *Fields[T] {
+	index := make(map[string]int, len(fields))
+	for i, f := range fields {
+		if _, twice := index[f.Name]; twice {
+			panic("value: field " + f.Name + " described twice")
+		}
+		index[f.Name] = i
+	}
+	return &Fields[T]{fields: fields, index: index}
+}
+
+// Names returns the names of all members, in the order they are visited.
+func (f *Fields[T]) Names() []string {
+	names := make([]string, len(f.fields))
+	for i, field := range f.fields {
+		names[i] = field.Name
+	}
+	return names
+}
+
+// Of returns t as an object; undefined where t is nil.
+func (f *Fields[T]) Of(t *T) Value {
+	if t == nil {
+		return Nothing
+	}
+	return From(structView[T]{f, t})
+}
+
+type structView[T any] struct {
+	*Fields[T]
+	of *T
+}
+
+func (v structView[T]) Get(name string) Value {
+	i, ok := v.index[name]
+	if !ok {
+		return Nothing
+	}
+	return v.fields[i].Read(v.of)
+}
+
+func (v structView[T]) Range(visit func(string, Value) bool) {
+	for _, field := range v.fields {
+		if member := field.Read(v.of); member.Defined() && !visit(field.Name, member) {
+			return
+		}
+	}
+}
