@@ -1,0 +1,151 @@
+// Package config is remit's configuration file: its types, defaults and
+// validation. It knows nothing of the parts it configures, and there is no
+// global configuration: [Load] returns a value that the server is built from.
+//
+// A configuration that would weaken a promise is an error, never a warning:
+// an identity without an audience, a TCP listener that anybody on the network
+// could reach, a misspelt key.
+package config
+
+import "time"
+
+// Config is the whole configuration.
+type Config struct {
+	Listeners []Listener `yaml:"listeners"`
+	Outcomes  Outcomes   `yaml:"outcomes"`
+	Policy    Policy     `yaml:"policy"`
+	State     State      `yaml:"state"`
+	Health    Health     `yaml:"health"`
+	Log       Log        `yaml:"log"`
+}
+
+// Listener is one address that a proxy asks for decisions at.
+type Listener struct {
+	// Name is what records and metrics call the listener.
+	Name string `yaml:"name"`
+	// Address is "unix:PATH" or "HOST:PORT". TCP is accepted on loopback only:
+	// the caller of a decision must be authenticated, and a socket's
+	// directory does that.
+	Address string `yaml:"address"`
+	// RequestID says who chooses the ids of checks: "envoy" (its internal
+	// stream id) makes a retried check one action; "caller" does not.
+	RequestID string `yaml:"request_id"`
+	// Deadline is the longest a decision may take where the caller sets none
+	// or a longer one; Margin is kept free for the answer to travel.
+	Deadline Duration `yaml:"deadline"`
+	Margin   Duration `yaml:"margin"`
+	// DenyAs is how a denied MCP call is answered: "tool_error",
+	// "jsonrpc_error" or "http".
+	DenyAs   string   `yaml:"deny_as"`
+	Identity Identity `yaml:"identity"`
+	MCP      MCP      `yaml:"mcp"`
+	// BodyIsExact says that the proxy sends bodies byte for byte although it
+	// uses the text field for them (agentgateway, Envoy Gateway do not say).
+	BodyIsExact bool `yaml:"body_is_exact"`
+}
+
+// Identity says how a listener proves who calls: exactly one of its members.
+type Identity struct {
+	JWT      *JWT      `yaml:"jwt"`
+	EnvoyJWT *EnvoyJWT `yaml:"envoy_jwt"`
+	// None takes every caller for nobody. It must be written out.
+	None bool `yaml:"none"`
+}
+
+// Claims says which claims of a verified token mean what, and what it must
+// say about itself. Issuer and Audience are required.
+type Claims struct {
+	Issuer   string   `yaml:"issuer"`
+	Audience []string `yaml:"audience"`
+	// Agent names the claim with the agent's id ("act.sub"); empty: act.sub
+	// where the token has it, else sub.
+	Agent   string   `yaml:"agent_claim"`
+	Owner   string   `yaml:"owner_claim"`
+	Session []string `yaml:"session_claims"`
+	Types   []string `yaml:"types"` // accepted values of the header typ
+	Skew    Duration `yaml:"skew"`
+	MaxAge  Duration `yaml:"max_age"`
+}
+
+// JWT is identity by a token that remit verifies itself.
+type JWT struct {
+	Claims     `yaml:",inline"`
+	JWKSFile   string   `yaml:"jwks_file"`
+	Algorithms []string `yaml:"algorithms"`
+	Header     string   `yaml:"header"`
+}
+
+// EnvoyJWT is identity by a token that Envoy's jwt_authn filter has verified on
+// this very listener; its payload is read from the filter's metadata.
+type EnvoyJWT struct {
+	Claims     `yaml:",inline"`
+	PayloadKey string `yaml:"payload_key"`
+	HeaderKey  string `yaml:"header_key"`
+}
+
+// MCP says which requests speak MCP.
+type MCP struct {
+	Paths []string `yaml:"paths"`
+}
+
+// Outcomes is where Envoy's access log service delivers what happened. Without
+// an address nothing ever settles: every allowed action becomes unknown.
+type Outcomes struct {
+	Address string `yaml:"address"`
+}
+
+// Policy says what decisions are made with.
+type Policy struct {
+	Bundle     string   `yaml:"bundle"`     // directory
+	Entrypoint string   `yaml:"entrypoint"` // data.remit.authz.decision
+	Timeout    Duration `yaml:"timeout"`    // of one evaluation
+}
+
+// State says where and how what happened is kept.
+type State struct {
+	Dir string `yaml:"dir"`
+	// Durability is "os" (survives the death of the process) or "sync"
+	// (survives power loss).
+	Durability     string   `yaml:"durability"`
+	Session        Session  `yaml:"session"`
+	OutcomeTimeout Duration `yaml:"outcome_timeout"`
+	SegmentBytes   int64    `yaml:"segment_bytes"`
+}
+
+// Session bounds the sessions of an agent whose token names none, and all of
+// them.
+type Session struct {
+	Idle          Duration `yaml:"idle"`
+	MaxAge        Duration `yaml:"max_age"`
+	Carry         Duration `yaml:"carry"`
+	MaxOpen       int      `yaml:"max_open_per_agent"`
+	MaxPerMinute  int      `yaml:"max_new_per_minute"`
+	RecentActions int      `yaml:"recent_actions"`
+}
+
+// Health is the address of /health, /ready and /metrics.
+type Health struct {
+	Address string `yaml:"address"`
+}
+
+// Log is remit's own log (not the decision log).
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// Duration is a time.Duration written like "30m".
+type Duration time.Duration
+
+// UnmarshalText reads a duration as time.ParseDuration does.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// MarshalText writes the duration as [time.Duration.String] does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// D returns d as a time.Duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }

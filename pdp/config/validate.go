@@ -1,0 +1,149 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+const socketScheme = "unix:"
+
+// problems returns everything that is wrong, each with its key and a remedy.
+func (c *Config) problems() (found []error) {
+	say := func(key, format string, args ...any) {
+		found = append(found, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if len(c.Listeners) == 0 {
+		say("listeners", "there is none; name at least one address for Envoy to ask at")
+	}
+	names := make(map[string]bool)
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		key := fmt.Sprintf("listeners[%d]", i)
+		if l.Name == "" {
+			say(key+".name", "is required: records and metrics call the listener by it")
+		}
+		if names[l.Name] {
+			say(key+".name", "%q is used twice", l.Name)
+		}
+		names[l.Name] = true
+		l.problems(key, say)
+	}
+	if c.Outcomes.Address != "" {
+		checkAddress("outcomes.address", c.Outcomes.Address, say)
+	}
+	if c.Policy.Bundle == "" {
+		say("policy.bundle", "is required: the folder with the policies; `remit init FOLDER` writes one to start from")
+	}
+	if !strings.HasPrefix(c.Policy.Entrypoint, "data.") {
+		say("policy.entrypoint", "%q must begin with \"data.\"", c.Policy.Entrypoint)
+	}
+	between("policy.timeout", c.Policy.Timeout, time.Millisecond, 10*time.Second, say)
+	c.State.problems(say)
+	checkAddress("health.address", c.Health.Address, say)
+	oneOf("log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}, say)
+	oneOf("log.format", c.Log.Format, []string{"text", "json"}, say)
+	return found
+}
+
+type sayFunc func(key, format string, args ...any)
+
+func (l *Listener) problems(key string, say sayFunc) {
+	checkAddress(key+".address", l.Address, say)
+	oneOf(key+".request_id", l.RequestID, []string{"envoy", "caller"}, say)
+	oneOf(key+".deny_as", l.DenyAs, []string{"tool_error", "jsonrpc_error", "http"}, say)
+	between(key+".deadline", l.Deadline, 10*time.Millisecond, time.Minute, say)
+	between(key+".margin", l.Margin, time.Millisecond, l.Deadline.D()/2, say)
+	for i, path := range l.MCP.Paths {
+		if !strings.HasPrefix(path, "/") {
+			say(fmt.Sprintf("%s.mcp.paths[%d]", key, i), "%q must begin with \"/\"", path)
+		}
+	}
+	l.Identity.problems(key+".identity", say)
+}
+
+func (id *Identity) problems(key string, say sayFunc) {
+	ways := 0
+	if id.JWT != nil {
+		ways++
+		id.JWT.Claims.problems(key+".jwt", say)
+		if id.JWT.JWKSFile == "" {
+			say(key+".jwt.jwks_file", "is required: the issuer's public keys")
+		}
+		if len(id.JWT.Algorithms) == 0 {
+			say(key+".jwt.algorithms", "is required: the signature algorithms to accept, for example [ES256]")
+		}
+	}
+	if id.EnvoyJWT != nil {
+		ways++
+		id.EnvoyJWT.Claims.problems(key+".envoy_jwt", say)
+	}
+	if id.None {
+		ways++
+	}
+	if ways != 1 {
+		say(key, "must hold exactly one of jwt, envoy_jwt, none: true; it holds %d", ways)
+	}
+}
+
+func (c *Claims) problems(key string, say sayFunc) {
+	if c.Issuer == "" {
+		say(key+".issuer", "is required")
+	}
+	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
+		say(key+".audience", "is required: a token made for another service must not be good here")
+	}
+	between(key+".skew", c.Skew, 0, 5*time.Minute, say)
+	between(key+".max_age", c.MaxAge, time.Minute, 24*time.Hour, say)
+}
+
+func (s *State) problems(say sayFunc) {
+	oneOf("state.durability", s.Durability, []string{"os", "sync"}, say)
+	between("state.outcome_timeout", s.OutcomeTimeout, time.Second, time.Hour, say)
+	between("state.session.idle", s.Session.Idle, time.Second, 24*time.Hour, say)
+	between("state.session.max_age", s.Session.MaxAge, time.Minute, 30*24*time.Hour, say)
+	between("state.session.carry", s.Session.Carry, 0, 30*24*time.Hour, say)
+	if s.Session.RecentActions < 1 || s.Session.RecentActions > 64 {
+		say("state.session.recent_actions", "%d is not between 1 and 64", s.Session.RecentActions)
+	}
+	if s.SegmentBytes < 1<<20 || s.SegmentBytes > 1<<30 {
+		say("state.segment_bytes", "%d is not between 1 MiB and 1 GiB", s.SegmentBytes)
+	}
+}
+
+// checkAddress accepts a socket, and TCP on loopback: whoever reaches one of
+// remit's addresses is believed to be the proxy.
+func checkAddress(key, address string, say sayFunc) {
+	if path, isSocket := cutSocket(address); isSocket {
+		if path == "" {
+			say(key, "%q names no path", address)
+		}
+		return
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		say(key, "%q is neither \"unix:PATH\" nor \"HOST:PORT\"", address)
+		return
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		say(key, "%q can be reached from other machines, and its callers would not be authenticated; use unix:PATH or a loopback address", address)
+	}
+}
+
+func cutSocket(address string) (path string, isSocket bool) {
+	return strings.CutPrefix(address, socketScheme)
+}
+
+func oneOf(key, got string, want []string, say sayFunc) {
+	if !slices.Contains(want, got) {
+		say(key, "%q is not one of %s", got, strings.Join(want, ", "))
+	}
+}
+
+func between(key string, got Duration, low, high time.Duration, say sayFunc) {
+	if got.D() < low || got.D() > high {
+		say(key, "%s is not between %s and %s", got.D(), low, high)
+	}
+}
