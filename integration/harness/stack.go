@@ -1,0 +1,198 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"text/template"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Options says what a [Stack] is made of.
+type Options struct {
+	Root   string // the module's folder
+	Dir    string // where everything of this stack goes
+	Binary string // of remit, see [BuildRemit]
+	Bundle string // a folder of data files and policies laid over the shipped ones; "" for none
+	// ConfigTemplate is remit's configuration; "" is integration/remit.yaml.
+	ConfigTemplate string
+	// EnvoyReplace is passed on to [EnvoySettings].
+	EnvoyReplace []string
+}
+
+// Stack is everything together: tools and API behind Envoy, Envoy in front of
+// remit, and an issuer whose tokens remit accepts.
+type Stack struct {
+	Options
+	Issuer *Issuer
+	Tools  *Upstream
+	API    *Upstream
+	Remit  *Remit
+	Envoy  *Envoy
+	Policy string // the folder of the bundle in force
+	Data   string // remit's state directory
+}
+
+// Start brings everything up, in order, and takes everything down again when
+// one part fails.
+func Start(ctx context.Context, o Options) (s *Stack, err error) {
+	s = &Stack{Options: o, Policy: filepath.Join(o.Dir, "policy"), Data: filepath.Join(o.Dir, "data")}
+	defer func() {
+		if err != nil {
+			s.Stop()
+			s = nil
+		}
+	}()
+	if s.Issuer, err = NewIssuer(); err != nil {
+		return s, err
+	}
+	if err = s.Issuer.WriteJWKS(filepath.Join(o.Dir, "jwks.json")); err != nil {
+		return s, err
+	}
+	if s.Tools, err = StartTools(); err != nil {
+		return s, err
+	}
+	if s.API, err = StartAPI(); err != nil {
+		return s, err
+	}
+	if err = s.layPolicy(ctx); err != nil {
+		return s, err
+	}
+	if err = s.startRemit(ctx); err != nil {
+		return s, err
+	}
+	return s, s.startEnvoy(ctx)
+}
+
+// layPolicy writes the shipped policies with `remit init`, as a user would,
+// and the bundle's own files over them.
+func (s *Stack) layPolicy(ctx context.Context) error {
+	if out, err := exec.CommandContext(ctx, s.Binary, "init", s.Policy).CombinedOutput(); err != nil {
+		return fmt.Errorf("remit init: %w\n%s", err, out)
+	}
+	if s.Bundle == "" {
+		return nil
+	}
+	return copyTree(s.Policy, os.DirFS(s.Bundle))
+}
+
+func (s *Stack) startRemit(ctx context.Context) error {
+	health, err := FreePort()
+	if err != nil {
+		return err
+	}
+	path := s.ConfigTemplate
+	if path == "" {
+		path = filepath.Join(s.Root, "integration", "remit.yaml")
+	}
+	text, err := template.ParseFiles(path)
+	if err != nil {
+		return err
+	}
+	config := filepath.Join(s.Dir, "remit.yaml")
+	out, err := os.Create(config)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := text.Execute(out, map[string]string{"Health": health}); err != nil {
+		return err
+	}
+	s.Remit, err = StartRemit(ctx, s.Binary, config, health)
+	return err
+}
+
+func (s *Stack) startEnvoy(ctx context.Context) error {
+	binary, err := FetchEnvoy(ctx, s.Root)
+	if err != nil {
+		return err
+	}
+	s.Envoy, err = StartEnvoy(ctx, binary, EnvoySettings{
+		Config:   filepath.Join(s.Root, "integration", "envoy", "envoy.yaml"),
+		Dir:      s.Dir,
+		Authz:    filepath.Join(s.Dir, "authz.sock"),
+		Outcomes: filepath.Join(s.Dir, "outcomes.sock"),
+		Tools:    s.Tools.Address,
+		API:      s.API.Address,
+		Replace:  s.EnvoyReplace,
+	})
+	return err
+}
+
+// Stop takes everything down, in the order of a request.
+func (s *Stack) Stop() {
+	if s.Envoy != nil {
+		s.Envoy.Stop()
+	}
+	if s.Remit != nil && s.Remit.process != nil {
+		s.Remit.Stop()
+	}
+	if s.API != nil {
+		s.API.Stop()
+	}
+	if s.Tools != nil {
+		s.Tools.Stop()
+	}
+}
+
+// Client returns an HTTP client that reaches every host through Envoy, with
+// token as its bearer; "" sends none.
+func (s *Stack) Client(token string) *http.Client {
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, s.Envoy.Address)
+	}
+	return &http.Client{
+		Timeout:   30 * time.Second,
+		Transport: bearer{token, &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 256}},
+	}
+}
+
+type bearer struct {
+	token string
+	next  http.RoundTripper
+}
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("authorization", "Bearer "+b.token)
+	}
+	return b.next.RoundTrip(r)
+}
+
+// Connect opens an MCP client (the official SDK) to the tools through Envoy.
+// revision "" is the newest the SDK speaks.
+func (s *Stack) Connect(ctx context.Context, token, revision string) (*mcp.ClientSession, error) {
+	client := mcp.NewClient(&mcp.Implementation{Name: "sample-agent", Version: "1.0.0"}, nil)
+	return client.Connect(ctx, &mcp.StreamableClientTransport{
+		Endpoint:             "http://" + ToolsHost + "/mcp",
+		HTTPClient:           s.Client(token),
+		MaxRetries:           -1,
+		DisableStandaloneSSE: true,
+	}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
+}
+
+// copyTree copies files over a folder, replacing what is there.
+func copyTree(dir string, from fs.FS) error {
+	return fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(from, name)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(path, text, 0o644)
+	})
+}
