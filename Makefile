@@ -1,0 +1,60 @@
+# remit. `make` lists what there is.
+
+SHELL := /bin/sh
+GO ?= go
+# The race detector links with a C compiler. Where there is none, the one in
+# PyPI's ziglang does it.
+ifeq ($(shell command -v $(firstword $(or $(CC),cc)) 2>/dev/null || command -v gcc 2>/dev/null),)
+ZIG = build/zig/bin/python3
+export CC = $(CURDIR)/$(ZIG) -m ziglang cc
+endif
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## bin/remit
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/remit ./cmd/remit
+
+run: build ## remit behind a real Envoy with sample tools; plays one agent's session (ARGS=--once ends after it)
+	$(GO) build -o build/demo ./integration/demo
+	./build/demo --remit bin/remit $(ARGS)
+
+$(ZIG):
+	python3 -m venv build/zig
+	build/zig/bin/pip install --quiet --disable-pip-version-check ziglang==0.17.1
+
+test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+lint: ## formatting, vet, staticcheck
+	@unformatted=$$(gofmt -l cmd pdp bundles policies integration); \
+	if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+OPA = build/opa
+$(OPA): go.mod
+	$(GO) build -o $(OPA) github.com/open-policy-agent/opa
+
+policies-test: $(OPA) ## the shipped policies with the stock opa: format, strict check with schemas, tests and coverage
+	@test -z "$$($(OPA) fmt --list policies)" || { echo "opa fmt: run '$(OPA) fmt -w policies'"; exit 1; }
+	$(OPA) check --strict --bundle --schema policies/schemas policies
+	$(OPA) test --bundle --coverage --threshold 95 policies >/dev/null
+	$(OPA) test --bundle policies
+
+fuzz: ## every fuzz target for FUZZTIME (default 20s)
+	@for pkg in $$($(GO) list ./pdp/... ./bundles/...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: ## benchmarks, each beside what it is compared with
+	$(GO) test -run '^$$' -bench . -benchmem ./pdp/...
+
+clean: ## what was built and fetched
+	rm -rf bin build
+
+.PHONY: help build run test lint policies-test fuzz bench clean

@@ -1,0 +1,100 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/remit-pdp/remit/integration/harness"
+)
+
+// A guard is one place in the code that keeps an invariant of DESIGN section 2
+// (README, "Promises"), and the test that notices when it is gone.
+type guard struct {
+	Invariant int    `yaml:"invariant"`
+	Guard     string `yaml:"guard"` // what it does
+	File      string `yaml:"file"`
+	Replace   string `yaml:"replace"` // occurs exactly once in File
+	With      string `yaml:"with"`
+	Package   string `yaml:"package"`
+	Run       string `yaml:"run"` // the test that must fail
+}
+
+// The invariants that exist in what is built so far.
+var guarded = []int{1, 2, 3, 5, 6, 8, 10, 12, 13}
+
+// Every guard is taken out, one at a time, by building with a changed copy of
+// its file (`go build -overlay`); its test must fail then, and not because
+// the change does not compile. No switch for it exists in what ships.
+func TestGuardsAreNoticedWhenGone(t *testing.T) {
+	guards := readGuards(t)
+	for _, invariant := range guarded {
+		if !slices.ContainsFunc(guards, func(g guard) bool { return g.Invariant == invariant }) {
+			t.Errorf("no guard of invariant %d is listed in testdata/guards.yaml", invariant)
+		}
+	}
+	for _, g := range guards {
+		t.Run(fmt.Sprintf("invariant %d: %s", g.Invariant, g.Guard), func(t *testing.T) { withoutGuard(t, g) })
+	}
+}
+
+func readGuards(t *testing.T) (guards []guard) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/guards.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalWithOptions(text, &guards, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	return guards
+}
+
+func withoutGuard(t *testing.T, g guard) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, g.File)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), g.Replace); n != 1 {
+		t.Fatalf("%s contains the guard %d times, want once: testdata/guards.yaml is out of date", g.File, n)
+	}
+	changed := filepath.Join(t.TempDir(), "changed.go")
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), g.Replace, g.With, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlayFile := filepath.Join(t.TempDir(), "overlay.json")
+	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	run := exec.CommandContext(ctx, "go", "test", "-overlay", overlayFile, "-count=1", "-run", g.Run, g.Package)
+	run.Dir = root
+	out, err := run.CombinedOutput()
+	switch report := string(out); {
+	case err == nil:
+		t.Errorf("%s passes without the guard", g.Run)
+	case strings.Contains(report, "[build failed]") || strings.Contains(report, "[setup failed]"):
+		t.Errorf("the changed code does not compile:\n%s", report)
+	case !strings.Contains(report, "--- FAIL: "):
+		t.Errorf("%s did not fail by an assertion:\n%s", g.Run, report)
+	}
+}
