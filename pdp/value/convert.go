@@ -59,7 +59,8 @@ func fromNumber(x any) (Value, error) {
 // isNumber reports whether text is a number by RFC 8259 §6, lossy or not.
 func isNumber(text string) bool {
 	p := parser{text: text}
-	_, ok := p.number()
+	var v Value
+	ok := p.number(&v)
 	return (ok || p.err.Kind == JSONLossyNumber) && p.at == len(text)
 }
 

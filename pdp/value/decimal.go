@@ -12,8 +12,9 @@ type decimal struct {
 	// digits are the significant ones, neither beginning nor ending in a zero,
 	// with the point of the text still among them. Zero has none.
 	digits string
-	// exp of zero is the exponent as written, which means nothing.
-	exp int64
+	exp    int64
+	// written is the exponent as it stands in the text.
+	written int64
 }
 
 // parseDecimal returns what the JSON number text writes. It reports false
@@ -25,7 +26,7 @@ func parseDecimal(text string) (d decimal, ok bool) {
 		if err != nil {
 			return decimal{}, false
 		}
-		d.exp, text = exp, text[:e]
+		d.exp, d.written, text = exp, exp, text[:e]
 	}
 	point := strings.IndexByte(text, '.')
 	if point < 0 {

@@ -54,7 +54,7 @@ func namesCollide(all Members) bool {
 // foldable reports whether s may fold to something other than s.
 func foldable(s string) bool {
 	for _, c := range []byte(s) {
-		if c >= utf8.RuneSelf || c-'A' <= 'Z'-'A' {
+		if c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
 			return true
 		}
 	}
@@ -79,7 +79,7 @@ func compareFolded(a, b string) int {
 // fold returns the same rune for all runes that differ only in case.
 func fold(r rune) rune {
 	if r < utf8.RuneSelf {
-		if r-'A' <= 'Z'-'A' && r >= 'A' {
+		if 'A' <= r && r <= 'Z' {
 			r += 'a' - 'A'
 		}
 		return r

@@ -3,6 +3,7 @@ package value
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -35,15 +36,15 @@ const MaxJSONDepth = 64
 //
 // The error is always a [*JSONError]. Objects are [Members]. Strings without
 // escapes are slices of one copy of text, so whoever keeps one for longer than
-// the document clones it. Time is linear in the length of text, but for
-// sorting names. Memory is bounded by a constant factor too, but a large one:
-// "0," becomes one [Value].
+// the document clones it. Time is linear in the length of text but for sorting
+// names. Memory is linear too, with a large factor: the two bytes "0," become
+// one [Value] (72 bytes), and while a long array is read up to five of them, so
+// bound the length of a text before. ParseJSON may be called by any number of
+// goroutines.
 func ParseJSON(text []byte) (Value, error) {
-	var (
-		members [16]Member
-		items   [8]Value
-	)
-	p := parser{text: string(text), members: members[:0], items: items[:0]}
+	p := parsers.Get().(*parser)
+	defer p.release()
+	p.text = string(text)
 	v, ok := p.document()
 	if !ok {
 		return Nothing, p.err
@@ -58,9 +59,30 @@ type parser struct {
 	depth int
 	err   *JSONError
 	// members and items are stacks of what the open objects and arrays hold so
-	// far, so that each ends as one slice of the right size.
+	// far, so that each ends as one slice of the right size. What is taken off
+	// a stack is cleared, so that no text outlives its document here.
 	members []Member
 	items   []Value
+}
+
+// parsers keeps the stacks of parsers at rest.
+var parsers = sync.Pool{New: func() any { return new(parser) }}
+
+// keptStack is up to how many elements a stack is kept for the next document.
+const keptStack = 256
+
+func (p *parser) release() {
+	members, items := p.members, p.items
+	if cap(members) > keptStack {
+		members = nil
+	}
+	if cap(items) > keptStack {
+		items = nil
+	}
+	clear(members)
+	clear(items)
+	*p = parser{members: members[:0], items: items[:0]}
+	parsers.Put(p)
 }
 
 func (p *parser) fail(at int, kind JSONErrorKind, detail string) bool {
@@ -68,7 +90,7 @@ func (p *parser) fail(at int, kind JSONErrorKind, detail string) bool {
 	return false
 }
 
-func (p *parser) document() (Value, bool) {
+func (p *parser) document() (v Value, ok bool) {
 	if strings.HasPrefix(p.text, "\uFEFF") {
 		return Nothing, p.fail(0, JSONBOM, "the text begins with a byte order mark")
 	}
@@ -76,8 +98,7 @@ func (p *parser) document() (Value, bool) {
 		return Nothing, p.fail(firstInvalid(p.text), JSONUTF8, "the text is not valid UTF-8")
 	}
 	p.space()
-	v, ok := p.value()
-	if !ok {
+	if !p.value(&v) {
 		return Nothing, false
 	}
 	if p.space(); p.at < len(p.text) {
@@ -119,32 +140,39 @@ func (p *parser) space() {
 	}
 }
 
-func (p *parser) value() (Value, bool) {
+// value reads one value into v, which must be undefined before. Values are
+// handed down rather than returned because copying them is half of the work.
+func (p *parser) value(v *Value) bool {
 	switch p.peek() {
 	case '"':
 		s, ok := p.str()
-		return Str(s), ok
+		v.kind, v.s = String, s
+		return ok
 	case '{':
-		return p.object()
+		return p.object(v)
 	case '[':
-		return p.array()
+		return p.array(v)
 	case 't':
-		return p.literal("true", Of(true))
+		v.kind, v.n = Bool, 1
+		return p.literal("true")
 	case 'f':
-		return p.literal("false", Of(false))
+		v.kind = Bool
+		return p.literal("false")
 	case 'n':
-		return p.literal("null", NullValue())
+		v.kind = Null
+		return p.literal("null")
 	default:
-		return p.number()
+		v.kind = Number
+		return p.number(v)
 	}
 }
 
-func (p *parser) literal(word string, v Value) (Value, bool) {
+func (p *parser) literal(word string) bool {
 	if !strings.HasPrefix(p.text[p.at:], word) {
-		return Nothing, p.fail(p.at, JSONSyntax, "a value is expected")
+		return p.fail(p.at, JSONSyntax, "a value is expected")
 	}
 	p.at += len(word)
-	return v, true
+	return true
 }
 
 // open steps over the bracket or brace that begins an array or object. It
@@ -182,50 +210,50 @@ func (p *parser) next(closing byte) (more, ok bool) {
 	}
 }
 
-func (p *parser) array() (Value, bool) {
+func (p *parser) array(v *Value) bool {
+	v.kind = Array
 	empty, ok := p.open(']')
 	if !ok || empty {
-		return List(), ok
+		return ok
 	}
 	base := len(p.items)
+	var item Value // outside of the loop, or the compiler would put it on the heap
 	for more := true; more; {
-		item, ok := p.value()
-		if !ok {
-			return Nothing, false
+		item = Nothing
+		if !p.value(&item) {
+			return false
 		}
-		p.items = append(p.items, item)
+		p.items = append(roomy(p.items), item)
 		if more, ok = p.next(']'); !ok {
-			return Nothing, false
+			return false
 		}
 	}
-	items := make([]Value, len(p.items)-base)
-	copy(items, p.items[base:])
-	p.items = p.items[:base]
-	return List(items...), true
+	v.items = pop(&p.items, base)
+	return true
 }
 
-func (p *parser) object() (Value, bool) {
+func (p *parser) object(v *Value) bool {
 	start := p.at
+	v.kind, v.obj = Map, Members(nil)
 	empty, ok := p.open('}')
 	if !ok || empty {
-		return From(Members(nil)), ok
+		return ok
 	}
 	base := len(p.members)
+	var m Member // outside of the loop, or the compiler would put it on the heap
 	for more := true; more; {
-		name, ok := p.name()
-		if !ok {
-			return Nothing, false
+		m.Value = Nothing
+		if m.Name, ok = p.name(); !ok || !p.value(&m.Value) {
+			return false
 		}
-		v, ok := p.value()
-		if !ok {
-			return Nothing, false
-		}
-		p.members = append(p.members, Member{name, v})
+		p.members = append(roomy(p.members), m)
 		if more, ok = p.next('}'); !ok {
-			return Nothing, false
+			return false
 		}
 	}
-	return p.closeObject(start, base)
+	members := Members(pop(&p.members, base))
+	v.obj = members
+	return p.distinct(members, start)
 }
 
 // name reads the name of a member and the colon after it.
@@ -245,18 +273,54 @@ func (p *parser) name() (string, bool) {
 	return name, true
 }
 
-// closeObject makes the object of the members from base on, which began at
-// start. Sorting brings duplicates side by side, so that finding them is not
-// quadratic in what a caller may send.
-func (p *parser) closeObject(start, base int) (Value, bool) {
-	members := make(Members, len(p.members)-base)
-	copy(members, p.members[base:])
-	p.members = p.members[:base]
-	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+// distinct sorts the members of the object that began at start, which brings
+// duplicates side by side: finding them must not take time that grows with the
+// square of what a caller may send.
+func (p *parser) distinct(members Members, start int) bool {
+	sortMembers(members)
 	for i := 1; i < len(members); i++ {
 		if members[i].Name == members[i-1].Name {
-			return Nothing, p.fail(start, JSONDuplicateKey, "an object has a name twice")
+			return p.fail(start, JSONDuplicateKey, "an object has a name twice")
 		}
 	}
-	return From(members), true
+	return true
+}
+
+// sortMembers sorts by name. The few members an object usually has are sorted
+// by insertion, which moves least, the more so where they are in order already.
+func sortMembers(members Members) {
+	if len(members) > 16 {
+		slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+		return
+	}
+	for i := 1; i < len(members); i++ {
+		if members[i-1].Name <= members[i].Name {
+			continue
+		}
+		m, j := members[i], i
+		for ; j > 0 && members[j-1].Name > m.Name; j-- {
+			members[j] = members[j-1]
+		}
+		members[j] = m
+	}
+}
+
+// roomy returns stack with room for one more element. It grows to the double,
+// because what append does to a long slice, a quarter at a time, would make a
+// long array cost five times its size on the way.
+func roomy[T any](stack []T) []T {
+	if len(stack) < cap(stack) {
+		return stack
+	}
+	return slices.Grow(stack, max(16, cap(stack)))
+}
+
+// pop takes the elements from base on off the stack, as a slice of their own.
+func pop[T any](stack *[]T, base int) []T {
+	top := (*stack)[base:]
+	taken := make([]T, len(top))
+	copy(taken, top)
+	clear(top)
+	*stack = (*stack)[:base]
+	return taken
 }

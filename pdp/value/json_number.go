@@ -15,8 +15,8 @@ const (
 
 const lossy = "a number would lose digits in a tool"
 
-// number reads a number (RFC 8259 §6).
-func (p *parser) number() (Value, bool) {
+// number reads a number (RFC 8259 §6) into v, whose kind is set.
+func (p *parser) number(v *Value) bool {
 	start := p.at
 	if p.peek() == '-' {
 		p.at++
@@ -25,30 +25,31 @@ func (p *parser) number() (Value, bool) {
 	n := p.digits()
 	switch count := p.at - first; {
 	case count == 0 && first == start:
-		return Nothing, p.fail(start, JSONSyntax, "a value is expected")
+		return p.fail(start, JSONSyntax, "a value is expected")
 	case count == 0:
-		return Nothing, p.fail(start, JSONSyntax, "a number has no digits")
+		return p.fail(start, JSONSyntax, "a number has no digits")
 	case count > 1 && p.text[first] == '0':
-		return Nothing, p.fail(start, JSONSyntax, "a number begins with a needless zero")
+		return p.fail(start, JSONSyntax, "a number begins with a needless zero")
 	}
 	if c := p.peek(); c == '.' || c|0x20 == 'e' {
-		return p.fraction(start)
+		return p.fraction(v, start)
 	}
 	if p.at-first > maxSafeDigits || n > maxSafeInteger {
-		return Nothing, p.fail(start, JSONLossyNumber, lossy)
+		return p.fail(start, JSONLossyNumber, lossy)
 	}
 	if first != start {
 		n = -n
 	}
-	return Int(n), true
+	v.whole, v.n = true, n
+	return true
 }
 
 // fraction reads the rest of a number that is not written as an integer.
-func (p *parser) fraction(start int) (Value, bool) {
+func (p *parser) fraction(v *Value, start int) bool {
 	if p.peek() == '.' {
 		p.at++
 		if !p.someDigits() {
-			return Nothing, p.fail(start, JSONSyntax, "a number has no digits after its point")
+			return p.fail(start, JSONSyntax, "a number has no digits after its point")
 		}
 	}
 	if p.peek()|0x20 == 'e' {
@@ -57,14 +58,15 @@ func (p *parser) fraction(start int) (Value, bool) {
 			p.at++
 		}
 		if !p.someDigits() {
-			return Nothing, p.fail(start, JSONSyntax, "a number has no digits in its exponent")
+			return p.fail(start, JSONSyntax, "a number has no digits in its exponent")
 		}
 	}
 	text := p.text[start:p.at]
 	if !roundTrips(text) {
-		return Nothing, p.fail(start, JSONLossyNumber, lossy)
+		return p.fail(start, JSONLossyNumber, lossy)
 	}
-	return Value{kind: Number, s: text}, true
+	v.s = text
+	return true
 }
 
 // digits steps over digits. The number they write is right up to 18 of them.
@@ -88,7 +90,7 @@ func (p *parser) someDigits() bool {
 func roundTrips(text string) bool {
 	d, ok := parseDecimal(text)
 	switch {
-	case !ok || d.exp < -maxExponent || d.exp > maxExponent:
+	case !ok || d.written < -maxExponent || d.written > maxExponent:
 		return false
 	case d.digits == "":
 		return true

@@ -20,22 +20,22 @@ func (p *parser) str() (string, bool) {
 
 // escaped reads a string that begins at start and is plain until at.
 func (p *parser) escaped(start, at int) (string, bool) {
-	var b strings.Builder
+	b := make([]byte, 0, 256) // on the stack; what is longer moves to the heap
 	for {
-		b.WriteString(p.text[start:at])
+		b = append(b, p.text[start:at]...)
 		if p.at = at; at == len(p.text) {
 			return "", p.fail(at, JSONSyntax, "the text ends inside a string")
 		}
 		switch p.text[at] {
 		case '"':
 			p.at++
-			return b.String(), true
+			return string(b), true
 		case '\\':
 			r, ok := p.escape()
 			if !ok {
 				return "", false
 			}
-			b.WriteRune(r)
+			b = utf8.AppendRune(b, r)
 		default:
 			return "", p.fail(at, JSONControl, "a string holds an unescaped control character")
 		}
@@ -102,8 +102,8 @@ func hex4(s string, i int) (r rune, ok bool) {
 		switch {
 		case c-'0' <= 9:
 			c -= '0'
-		case c|0x20-'a' <= 5:
-			c = c|0x20 - 'a' + 10
+		case (c|0x20)-'a' <= 5:
+			c = (c | 0x20) - 'a' + 10
 		default:
 			return 0, false
 		}
