@@ -56,7 +56,7 @@ func (r *rig) Find(q *pdp.Request) pdp.Action { return r.find(q) }
 func (r *rig) Begin(ctx context.Context, c *pdp.Case) (pdp.Turn, error) {
 	return r.begin(ctx, c)
 }
-func (r *rig) Resume(context.Context, pdp.PartitionKey, string) (pdp.Settlement, error) {
+func (r *rig) Resume(context.Context, *pdp.Declarations, pdp.PartitionKey, string) (pdp.Settlement, error) {
 	return nil, pdp.ErrNotInFlight
 }
 func (r *rig) Admit(ctx context.Context, in value.Value) (pdp.Admission, error) {

@@ -39,6 +39,9 @@ type Envelope struct {
 	// the request arrived at the proxy.
 	HTTPID string
 	Sent   time.Time
+	// TrustID says that the listener's proxy chooses HTTPID itself, so that a
+	// repeated one is a repeated question; otherwise it identifies nothing.
+	TrustID bool
 
 	Source      Peer
 	Destination Peer

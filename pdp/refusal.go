@@ -29,6 +29,10 @@ func (r *Refusal) Error() string {
 // ErrNotInFlight says that an outcome belongs to no action in flight.
 var ErrNotInFlight = errors.New("no such action in flight")
 
+// ErrNotReady says that no generation is active yet; the same may succeed
+// later.
+var ErrNotReady = errors.New("no policy is active")
+
 // ErrForged says that an id or a stamp was not made with remit's keys.
 var ErrForged = errors.New("not made with the keys of this remit")
 

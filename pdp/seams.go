@@ -57,9 +57,9 @@ type History interface {
 	// error, or a [*Refusal] of class [Unavailable].
 	Begin(ctx context.Context, c *Case) (Turn, error)
 	// Resume returns the settlement of the action that was allowed with this
-	// decision id. It returns [ErrNotInFlight] where there is none: an unknown
-	// id, or an action that has been settled before.
-	Resume(ctx context.Context, partition PartitionKey, decisionID string) (Settlement, error)
+	// decision id, by the declarations in force. It returns [ErrNotInFlight]
+	// where there is none: an unknown id, or an action settled before.
+	Resume(ctx context.Context, declared *Declarations, partition PartitionKey, decisionID string) (Settlement, error)
 }
 
 // Turn is one exclusive read and commit of a partition. It belongs to one

@@ -12,14 +12,18 @@ const LabelIncomplete = "history-incomplete"
 // Settle makes true what was pending on the outcome of an allowed action, once.
 // An outcome can come from anybody who reaches the door, so it must carry an
 // id that remit made; a second outcome for the same action changes nothing.
-// The error is [ErrForged], [ErrNotInFlight] or the store's; the caller counts
+// The error is [ErrForged], [ErrNotInFlight], [ErrNotReady] or the store's; the caller counts
 // it, nobody is denied by it.
 func (p *Point) Settle(ctx context.Context, o Outcome) error {
 	partition, err := p.ids.Partition(o.DecisionID)
 	if err != nil {
 		return fmt.Errorf("outcome from %s: %w", o.Source, err)
 	}
-	settlement, err := p.history.Resume(ctx, partition, o.DecisionID)
+	g := p.generation.Load()
+	if g == nil {
+		return fmt.Errorf("outcome from %s: %w", o.Source, ErrNotReady)
+	}
+	settlement, err := p.history.Resume(ctx, g.Declared, partition, o.DecisionID)
 	if err != nil {
 		return fmt.Errorf("outcome from %s: %w", o.Source, err)
 	}
@@ -28,11 +32,9 @@ func (p *Point) Settle(ctx context.Context, o Outcome) error {
 	// The action is settled even where its outcome rules have no answer: what
 	// the decision put in flight does not depend on them. What they would have
 	// added is lost then, and the session says so.
-	effects := Effects{Labels: []string{LabelIncomplete}}
-	if g := p.generation.Load(); g != nil {
-		if found, err := g.Policy.Settle(ctx, settlement.Input(o)); err == nil {
-			effects = found
-		}
+	effects, err := g.Policy.Settle(ctx, settlement.Input(o))
+	if err != nil {
+		effects = Effects{Labels: []string{LabelIncomplete}}
 	}
 	return settlement.Commit(ctx, o, effects)
 }

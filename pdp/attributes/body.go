@@ -1,0 +1,134 @@
+package attributes
+
+import (
+	"mime"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// partialHeader is what Envoy says about a body it buffered. The client's own
+// copy never gets here: Envoy drops it (reference: ext_authz, with_request_body).
+const partialHeader = "x-envoy-auth-partial-body"
+
+// readBody finds out how much of the body was seen, and reads what was.
+func readBody(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+	partial, _ := e.Headers.Get(partialHeader)
+	if partial == "true" || e.BodySize < 0 {
+		q.BodyState = pdp.BodyTruncated
+		return refuse(CodeTruncated, "the proxy cut the body")
+	}
+	if len(e.Body) == 0 {
+		q.BodyState = emptyBody(e)
+		return nil
+	}
+	if rule := wholeBody(e); rule != "" {
+		return refuse(CodeBody, rule)
+	}
+	parsed, rule := parseBody(e)
+	if rule != "" {
+		return refuse(CodeBody, rule)
+	}
+	q.Body, q.BodyState = parsed, pdp.BodyComplete
+	return nil
+}
+
+// emptyBody tells a request without a body from one whose body was not sent to
+// the decision point.
+func emptyBody(e *pdp.Envelope) pdp.BodyState {
+	length, hasLength := e.Headers.Get("content-length")
+	_, hasEncoding := e.Headers.Get("transfer-encoding")
+	if hasLength > 0 && length != "0" || hasEncoding > 0 {
+		return pdp.BodyUnseen
+	}
+	if e.BodySize > 0 {
+		return pdp.BodyUnseen
+	}
+	// Over HTTP/2 a body needs no header that announces it; the proxy's own
+	// header is there when it waited for one.
+	_, buffered := e.Headers.Get(partialHeader)
+	contentType, _ := e.Headers.Get("content-type")
+	if hasLength == 0 && buffered == 0 && contentType != "" && mayHaveBody(e.Method) {
+		return pdp.BodyUnseen
+	}
+	return pdp.BodyNone
+}
+
+func mayHaveBody(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "DELETE":
+		return false
+	default:
+		return true
+	}
+}
+
+// wholeBody returns the rule that is broken where the bytes may not be what
+// the tool gets.
+func wholeBody(e *pdp.Envelope) string {
+	if e.BodyLossy {
+		return "the proxy may have replaced bytes of the body: set pack_as_bytes"
+	}
+	if length, lines := e.Headers.Get("content-length"); lines > 0 && length != strconv.Itoa(len(e.Body)) {
+		return "the body is not as long as content-length says"
+	}
+	if e.BodySize > 0 && e.BodySize != int64(len(e.Body)) {
+		return "the body is not as long as the proxy says"
+	}
+	if encoding, lines := e.Headers.Get("content-encoding"); lines > 0 && !strings.EqualFold(encoding, "identity") {
+		return "the body is encoded (content-encoding)"
+	}
+	return ""
+}
+
+// parseBody reads the types of body that policies are written about; any other
+// type is left unread.
+func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
+	contentType, lines := e.Headers.Get("content-type")
+	if lines == 0 {
+		if looksLikeJSON(e.Body) {
+			return value.Nothing, "the body looks like JSON and no content-type says so: servers differ in whether they read it"
+		}
+		return value.Nothing, ""
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return value.Nothing, "the content-type cannot be read"
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return value.Nothing, "the charset is not UTF-8"
+	}
+	switch {
+	case media == "application/json" || strings.HasSuffix(media, "+json"):
+		return parseJSON(e.Body)
+	case media == "application/x-www-form-urlencoded":
+		if !utf8.Valid(e.Body) {
+			return value.Nothing, "the form is not UTF-8"
+		}
+		return readQuery(string(e.Body))
+	case media == "text/plain" && looksLikeJSON(e.Body):
+		// A lenient server reads it as JSON; a policy would not have seen it.
+		return value.Nothing, "the body is JSON and is called text"
+	default:
+		return value.Nothing, ""
+	}
+}
+
+func parseJSON(body []byte) (parsed value.Value, rule string) {
+	parsed, err := value.ParseJSON(body)
+	if err != nil {
+		return value.Nothing, err.Error()
+	}
+	if value.HasCaseCollision(parsed) {
+		return value.Nothing, "two members of an object differ only in case: a reader that ignores case takes another one"
+	}
+	return parsed, ""
+}
+
+func looksLikeJSON(body []byte) bool {
+	trimmed := strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n\ufeff")
+	return strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")
+}

@@ -1,0 +1,99 @@
+package attributes
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// single are the headers that decide something and may therefore be there once
+// at most: with two, one reader takes the first and another the last
+// (CVE-2021-32777).
+var single = []string{
+	"authorization", "content-encoding", "content-length", "content-type", "host", "mcp-method", "mcp-name",
+	"mcp-protocol-version", "mcp-session-id", "x-request-id",
+}
+
+// commas are the single headers whose value can hold a comma of its own.
+var commas = []string{"authorization", "mcp-name", "content-type"}
+
+// checkHeaders refuses what is said twice, or in two ways.
+func checkHeaders(e *pdp.Envelope) *pdp.Refusal {
+	for _, h := range e.Headers {
+		dashed := strings.ReplaceAll(h.Name, "_", "-")
+		if dashed != h.Name && slices.Contains(single, dashed) {
+			return refuse(CodeHeader, "a header is spelt with an underscore where servers read a dash: "+dashed)
+		}
+	}
+	for _, name := range single {
+		v, lines := e.Headers.Get(name)
+		if lines > 1 {
+			return refuse(CodeHeader, "the header "+name+" is there more than once")
+		}
+		if e.HeadersJoined && strings.Contains(v, ",") && !slices.Contains(commas, name) {
+			return refuse(CodeHeader, "the header "+name+" may have been there more than once")
+		}
+	}
+	if _, lines := e.Headers.Get("upgrade"); lines > 0 {
+		return refuse(CodeHeader, "the request asks for an upgrade, whose content is not seen")
+	}
+	// agentgateway repeats traceparent; two that say the same are one.
+	for _, h := range e.Headers {
+		if first, _ := e.Headers.Get("traceparent"); h.Name == "traceparent" && h.Value != first {
+			return refuse(CodeHeader, "there are two different headers traceparent")
+		}
+	}
+	return nil
+}
+
+// readHost brings the host to one spelling: lower case, without port and
+// trailing dot.
+func readHost(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+	if host, lines := e.Headers.Get("host"); lines > 0 && !strings.EqualFold(host, e.Host) {
+		return refuse(CodeHost, "the headers host and :authority differ")
+	}
+	if authority, lines := e.Headers.Get(":authority"); lines > 0 && authority != e.Host {
+		return refuse(CodeHost, "the header :authority differs from the host of the check")
+	}
+	host, ok := canonicalHost(e.Host)
+	if !ok {
+		return refuse(CodeHost, "the host is empty or has a character that no host has")
+	}
+	q.Host = host
+	return nil
+}
+
+// canonicalHost returns the one spelling of a host that is compared and
+// remembered.
+func canonicalHost(host string) (string, bool) {
+	if end := strings.LastIndexByte(host, ':'); end >= 0 && !strings.HasSuffix(host, "]") {
+		if !digits(host[end+1:]) {
+			return "", false
+		}
+		host = host[:end]
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "" || strings.Contains(host, "..") {
+		return "", false
+	}
+	for i := range len(host) {
+		b := host[i]
+		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || strings.IndexByte("-._[]:", b) >= 0) {
+			return "", false
+		}
+	}
+	if strings.ContainsAny(host, "[]:") != (host[0] == '[' && host[len(host)-1] == ']') {
+		return "", false
+	}
+	return host, true
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

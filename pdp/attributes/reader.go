@@ -1,0 +1,113 @@
+// Package attributes reads a request into who wants to do what: protocol, one
+// spelling of host and path, headers, and a strictly read body (HTTP and MCP).
+//
+// It refuses instead of repairing. Whatever two readers could take for two
+// different things (a path with two spellings, a body with a repeated member)
+// is not decided about, because what the policy saw would not be what the tool
+// gets (DESIGN, invariant 5). The package is pure: it does no I/O and keeps
+// nothing.
+package attributes
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// Settings say what a reader cannot see in a request.
+type Settings struct {
+	// MCPPaths are the exact paths that speak MCP, by the name of the listener.
+	// On them everything must be MCP.
+	MCPPaths map[string][]string
+}
+
+// Reader reads envelopes. It implements [pdp.Reader]; immutable, safe for
+// concurrent use.
+type Reader struct{ settings Settings }
+
+var _ pdp.Reader = (*Reader)(nil)
+
+// New returns a reader with these settings.
+func New(s Settings) *Reader { return &Reader{s} }
+
+// The reason codes of what cannot be read.
+const (
+	CodeHost      = "unreadable_host"
+	CodePath      = "unreadable_path"
+	CodeHeader    = "unreadable_header"
+	CodeBody      = "unreadable_body"
+	CodeRPC       = "unreadable_rpc"
+	CodeTruncated = "truncated_body"
+)
+
+// refuse says what could not be read. detail names the rule and the place, and
+// never holds a value of the request.
+func refuse(code, detail string) *pdp.Refusal {
+	return pdp.Refuse(pdp.Unreadable, code, "the request cannot be read in exactly one way", detail)
+}
+
+// Read implements [pdp.Reader].
+func (r *Reader) Read(e *pdp.Envelope) (pdp.Request, error) {
+	q := pdp.Request{Protocol: pdp.HTTP, Method: e.Method, BodyState: pdp.BodyUnreadable, Digest: digest(e)}
+	q.ID, _ = e.Headers.Get("x-request-id")
+	q.Headers = e.Headers.Joined()
+	if refusal := r.read(e, &q); refusal != nil {
+		return q, refusal
+	}
+	return q, nil
+}
+
+func (r *Reader) read(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+	if refusal := readMethod(e.Method); refusal != nil {
+		return refusal
+	}
+	if refusal := readHost(e, q); refusal != nil {
+		return refusal
+	}
+	if refusal := readTarget(e.Path, q); refusal != nil {
+		return refusal
+	}
+	if refusal := checkHeaders(e); refusal != nil {
+		return refusal
+	}
+	mcp := r.isMCP(e, q)
+	if mcp {
+		q.Protocol = pdp.MCP
+	}
+	if refusal := readBody(e, q); refusal != nil {
+		return refusal
+	}
+	return readRPC(e, q, mcp)
+}
+
+// readMethod accepts a token of RFC 9110 section 5.6.2 in upper case, except
+// CONNECT: what goes through a tunnel nobody sees.
+func readMethod(method string) *pdp.Refusal {
+	if method == "" {
+		return refuse(CodeHeader, "there is no method: the check is not about an HTTP request")
+	}
+	for _, b := range []byte(method) {
+		if (b < 'A' || b > 'Z') && b != '-' && b != '_' {
+			return refuse(CodeHeader, "the method is not an upper-case token")
+		}
+	}
+	if method == "CONNECT" {
+		return refuse(CodeHeader, "CONNECT opens a tunnel whose content is not seen")
+	}
+	return nil
+}
+
+// digest is SHA-256 over what the tool will get: method, host, path with query
+// and body, each with its length (8 bytes, big endian) in front. A tool makes
+// the same from the request it got.
+func digest(e *pdp.Envelope) [32]byte {
+	h := sha256.New()
+	var length [8]byte
+	for _, part := range [][]byte{[]byte(e.Method), []byte(e.Host), []byte(e.Path), e.Body} {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		h.Write(length[:])
+		h.Write(part)
+	}
+	return [32]byte(h.Sum(nil))
+}

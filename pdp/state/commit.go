@@ -1,0 +1,199 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// Commit implements [pdp.Turn]. What it accepts is one entry with the effects
+// and the record. An allow that the deadline, a bound or a budget forbids is
+// accepted as a denial instead, without charges.
+func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Decision, error) {
+	if d.Effect == pdp.Allow {
+		if refusal, retry := t.forbids(ctx, c); refusal != nil {
+			c.Refusal = refusal
+			d = pdp.Decision{ID: d.ID, Class: refusal.Class, Reasons: []pdp.Reason{refusal.Reason}, Retry: retry,
+				Generation: d.Generation, Digest: d.Digest}
+		}
+	}
+	e := &Entry{Kind: Decided, At: t.at, Partition: c.Partition, Seq: t.state.Seq + 1}
+	e.Effects = t.effects(c, &d)
+	d.Session = e.Effects.Session
+	if d.Effect == pdp.Allow {
+		e.Effects.Flight = t.flight(c, &d)
+	}
+	e.Record = newRecord(c, &d, t.at)
+	e.Record.Charges = e.Effects.Charges
+	e.Record.Labels = t.labelsAfter(e.Effects)
+	// A denial is written even when the caller's time is over.
+	if err := t.held.Commit(context.WithoutCancel(ctx), e); err != nil {
+		return pdp.Decision{}, fmt.Errorf("write the decision: %w", err)
+	}
+	return d, nil
+}
+
+// forbids is the last check of an allow.
+func (t *turn) forbids(ctx context.Context, c *pdp.Case) (refusal *pdp.Refusal, retry time.Duration) {
+	if ctx.Err() != nil {
+		return pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "the allow came too late for the caller"), 0
+	}
+	if len(t.state.Flights) >= maxFlights {
+		if oldest := t.state.Flights[t.state.order[0]]; oldest == nil || t.at <= oldest.Deadline {
+			return pdp.Refuse(pdp.Unavailable, pdp.CodeStateFull, "too many actions are under way",
+				fmt.Sprintf("%d actions of the partition are in flight", len(t.state.Flights))), time.Second
+		}
+	}
+	for _, charge := range c.Verdict.Charges {
+		b := c.Generation.Declared.Budgets[charge.Budget]
+		if b == nil {
+			return pdp.Refuse(pdp.Unavailable, pdp.CodePolicyType, "the decision could not be made", "budget "+charge.Budget+" is not declared"), 0
+		}
+		m := t.meter(b)
+		if _, hi := m.read(t.at); hi+charge.N > b.Limit {
+			frees := m.frees(b.Limit-charge.N, t.at)
+			return pdp.Refuse(pdp.BudgetSpent, pdp.CodeBudgetSpent, "the budget "+b.Name+" is spent",
+				fmt.Sprintf("budget %s: %d of %d spent or pending, %d asked", b.Name, hi, b.Limit, charge.N)), max(0, time.Duration(frees))
+		}
+	}
+	return nil, 0
+}
+
+// effects are what d does to the partition.
+func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
+	fx := &Effects{
+		Root:  c.Agent.Root(),
+		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
+		Action: Acted{
+			Effect: d.Effect, Operation: uint8(c.Action.Operation.Index()), Level: uint8(c.Action.Target.Sensitivity.Level()),
+			System: c.Action.Target.System, Tool: c.Action.Tool, Target: targetHash(&c.Action.Target),
+			Credential: c.Agent.Credential.Fingerprint,
+		},
+	}
+	if g := c.Generation; g.ID != "" && g.ID != t.state.Generation {
+		fx.Generation, fx.Declares = g.ID, declares(g.Declared)
+	}
+	switch {
+	case t.session != nil:
+		fx.Session = t.session.ID
+	case c.Admission != nil && c.Admission.Admit:
+		fx.Open = t.opening(c.Admission)
+		fx.Session = fx.Open.ID
+	}
+	allowed := d.Effect == pdp.Allow
+	if allowed {
+		fx.Labels = append(slices.Clone(c.Action.Target.Adds), c.Verdict.Labels...)
+		for _, charge := range c.Verdict.Charges {
+			b := c.Generation.Declared.Budgets[charge.Budget]
+			fx.Charges = append(fx.Charges, Charge{Budget: b.Name, Scope: b.Scope, N: charge.N, Window: int64(b.Window), Keep: b.KeepOnFailure})
+		}
+	}
+	fx.Notes = t.notes(c, c.Verdict.Remember, allowed)
+	// What the policy wants done to the session it wants done whatever became
+	// of the action; but only a policy that was asked, and had its way.
+	fx.Quarantine, fx.Close = c.Verdict.Session.Quarantine, c.Verdict.Session.Close
+	if in := c.Verdict.Session.ExpiresIn; in > 0 {
+		fx.Expires = t.at + int64(in)
+	}
+	return fx
+}
+
+func (t *turn) opening(a *pdp.Admission) *Opening {
+	o := &Opening{ID: newSessionID(), Ref: t.ref, Shared: t.shared, Alone: a.InheritNone}
+	task := a.Task
+	if !task.Defined() {
+		task = pdp.NoTask
+	}
+	o.Task = string(value.AppendJSON(nil, task))
+	life := t.settings.MaxAge
+	if a.ExpiresIn > 0 {
+		life = min(life, a.ExpiresIn)
+	}
+	o.Expires = t.at + int64(life)
+	switch {
+	case a.Idle > 0 && t.shared:
+		o.Idle = int64(min(a.Idle, t.settings.Idle))
+	case a.Idle > 0:
+		o.Idle = int64(a.Idle)
+	case t.shared:
+		o.Idle = int64(t.settings.Idle)
+	}
+	o.Past = t.agent != nil && t.openSessions() == 0 && t.at > t.agent.LastSeen+int64(t.settings.Carry)
+	return o
+}
+
+// notes are the memos that apply: of the event that came about now, and those
+// that wait for the outcome of an allow.
+func (t *turn) notes(c *pdp.Case, memos []pdp.Memo, allowed bool) (notes []Note) {
+	for i := range memos {
+		m := &memos[i]
+		now := m.On == pdp.OnAttempted || (m.On == pdp.OnAllowed && allowed) || (m.On == pdp.OnDenied && !allowed)
+		later := allowed && (m.On == pdp.OnDone || m.On == pdp.OnFailed)
+		if now || later {
+			notes = append(notes, t.note(c.Generation.Declared, m)...)
+		}
+	}
+	return notes
+}
+
+// note turns a memo into what is kept of it: nothing for a fact that is not
+// declared, which the policy package has refused before.
+func (h *History) note(declared *pdp.Declarations, m *pdp.Memo) []Note {
+	fact := declared.Facts[m.Fact]
+	if fact == nil {
+		return nil
+	}
+	n := Note{
+		Fact: fact.Name, Kind: fact.Kind, Scope: fact.Scope, Key: h.factKey(fact, m.Key), On: m.On,
+		TTL: int64(fact.TTL), Keys: fact.Keys, Ring: fact.Ring,
+	}
+	if fact.Kind == pdp.FactRing {
+		n.Number = 1
+		if len(m.Values) > 0 {
+			n.Number = numberOf(m.Values[0])
+		}
+		return []Note{n}
+	}
+	for _, v := range m.Values {
+		n.Values = append(n.Values, h.kept(fact, v))
+	}
+	return []Note{n}
+}
+
+// factKey is the canonical form of a key: readable where the fact is declared
+// so, else its fingerprint.
+func (h *History) factKey(fact *pdp.Fact, key []value.Value) string {
+	var b strings.Builder
+	for i, v := range key {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(value.AppendJSON(nil, v))
+	}
+	if fact.Clear {
+		return b.String()
+	}
+	return h.keys.Fingerprint("fact "+fact.Name, b.String())
+}
+
+// kept is a value as a fact keeps it: JSON text.
+func (h *History) kept(fact *pdp.Fact, v value.Value) string {
+	json := string(value.AppendJSON(nil, v))
+	if fact.Clear {
+		return json
+	}
+	return `"` + h.keys.Fingerprint("value "+fact.Name, json) + `"`
+}
+
+func (t *turn) flight(c *pdp.Case, d *pdp.Decision) *Flight {
+	f := &Flight{Deadline: t.at + int64(t.settings.OutcomeTimeout), Digest: d.Digest, Host: c.Request.Host}
+	if f.Check = checkKey(c.Envelope); f.Check != "" {
+		f.Answer = encodeAnswer(d)
+	}
+	return f
+}

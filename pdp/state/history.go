@@ -1,0 +1,199 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// History gives the decision point its turns on the partitions of a store. It
+// implements [pdp.History]. Safe for concurrent use.
+type History struct {
+	store    Store
+	keys     *pdp.Keys
+	settings Settings
+	now      func() time.Time
+	crowd    *crowd
+}
+
+var _ pdp.History = (*History)(nil)
+
+// New returns a history that is kept in store. now is the clock of outcomes;
+// a decision brings its own time.
+func New(store Store, keys *pdp.Keys, settings Settings, now func() time.Time) *History {
+	h := &History{store: store, keys: keys, settings: settings, now: now}
+	h.crowd = newCrowd(store, settings.AnonymousPerSecond, now)
+	return h
+}
+
+// Close writes what is still to be written. The store stays open.
+func (h *History) Close() error { return h.crowd.close() }
+
+// Begin implements [pdp.History].
+func (h *History) Begin(ctx context.Context, c *pdp.Case) (pdp.Turn, error) {
+	if c.Partition == (pdp.PartitionKey{}) {
+		return &nobodysTurn{h}, nil
+	}
+	held, err := h.store.Acquire(ctx, c.Partition)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the partition: %w", err)
+	}
+	t := &turn{History: h, held: held, state: held.State()}
+	t.at = max(c.Now.UnixNano(), t.state.Last) // a partition's time never goes back
+	t.find(c)
+	return t, nil
+}
+
+// turn is one question's turn on a partition.
+type turn struct {
+	*History
+	held  Held
+	state *Partition
+	at    int64
+	agent *Agent // nil before its first action
+	// ref selects the session, shared says that it is the agent's own.
+	ref    string
+	shared bool
+	// session is the one the action belongs to; nil where one would have to
+	// begin. ended is the one that a claim names and that is over.
+	session, ended *Session
+}
+
+// find resolves the session reference (DESIGN 5.4): a claim of the verified
+// token, else the agent itself. What the agent could choose never selects.
+func (t *turn) find(c *pdp.Case) {
+	is := pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}
+	t.agent = t.state.Agents[agentKey(is)]
+	t.ref, t.shared = "agent\x00"+agentKey(is), true
+	if claim := c.Agent.SessionClaim; claim != "" {
+		t.ref, t.shared = "claim\x00"+agentKey(is)+"\x00"+t.keys.Fingerprint("session claim", claim), false
+	}
+	s := t.state.Sessions[t.state.Refs[t.ref]]
+	switch {
+	case s == nil:
+	case !s.ended(t.at):
+		t.session = s
+	case !s.Shared || s.Closed && t.at <= s.Expires:
+		t.ended = s // a new one under the same name would shed its age
+	}
+}
+
+// Release implements [pdp.Turn].
+func (t *turn) Release() { t.held.Release() }
+
+// View implements [pdp.Turn].
+func (t *turn) View(c *pdp.Case) pdp.Snapshot {
+	snapshot := pdp.Snapshot{
+		Kept: true, Open: t.session != nil,
+		Session:   sessionFields.Of(&sessionView{turn: t, c: c}),
+		Activity:  activityFields.Of(&activityView{turn: t}),
+		Memory:    t.memoryView(c),
+		Budgets:   t.budgetsView(c),
+		NewTarget: t.newTarget(c),
+	}
+	snapshot.Recorded, snapshot.Refusal = t.repeated(c)
+	if snapshot.Refusal == nil && snapshot.Recorded == nil {
+		snapshot.Refusal = t.forbidden()
+	}
+	return snapshot
+}
+
+// forbidden returns why the state itself says no; nil where it does not.
+func (t *turn) forbidden() *pdp.Refusal {
+	switch {
+	case t.ended != nil:
+		return pdp.Refuse(pdp.Revoked, pdp.CodeSessionEnded, "the session has ended",
+			"session "+t.ended.ID+" was closed or is past its maximum age")
+	case t.session != nil && t.session.Quarantined:
+		return pdp.Refuse(pdp.Revoked, pdp.CodeQuarantined, "the session is quarantined", "session "+t.session.ID)
+	case t.session == nil && t.agent != nil:
+		return t.limits()
+	default:
+		return nil
+	}
+}
+
+// limits returns why the agent may not begin another session now.
+func (t *turn) limits() *pdp.Refusal {
+	if t.agent.OpenMinute == t.at/int64(time.Minute) && t.agent.Opened >= t.settings.MaxPerMinute {
+		return t.tooMany(fmt.Sprintf("%d sessions were begun in this minute", t.agent.Opened))
+	}
+	if open := t.openSessions(); open >= t.settings.MaxOpen {
+		return t.tooMany(fmt.Sprintf("%d sessions are open", open))
+	}
+	return nil
+}
+
+func (t *turn) tooMany(detail string) *pdp.Refusal {
+	return pdp.Refuse(pdp.OutOfScope, pdp.CodeSessionLimit, "too many sessions", detail)
+}
+
+func (t *turn) openSessions() (open int) {
+	if t.agent == nil {
+		return 0
+	}
+	key := agentKey(t.agent.Is)
+	for _, s := range t.state.Sessions {
+		if s.Agent == key && !s.ended(t.at) {
+			open++
+		}
+	}
+	return open
+}
+
+func (t *turn) newTarget(c *pdp.Case) bool {
+	return t.session == nil || !t.session.Activity.Targets[targetHash(&c.Action.Target)]
+}
+
+// repeated finds the check in flight that c repeats (invariant 10): its
+// recorded answer where it is the same action, a refusal where it is another.
+func (t *turn) repeated(c *pdp.Case) (*pdp.Decision, *pdp.Refusal) {
+	f := t.state.Flights[t.state.Checks[checkKey(c.Envelope)]]
+	if f == nil || f.Check == "" {
+		return nil, nil
+	}
+	if f.Digest != c.Request.Digest {
+		return nil, pdp.Refuse(pdp.Unreadable, pdp.CodeRepeatedCheck, "the request was asked about before, and was another",
+			"the same request id and time with another digest")
+	}
+	if f.Answer == "" {
+		return nil, pdp.Refuse(pdp.Pending, pdp.CodeRepeatedCheck, "the same request is being carried out", "the recorded answer was too long to keep")
+	}
+	d, err := decodeAnswer(f.Answer)
+	if err != nil {
+		return nil, pdp.Refuse(pdp.Unavailable, pdp.CodeInternal, "the recorded answer cannot be read", err.Error())
+	}
+	return d, nil
+}
+
+// checkKey is what a repeated check is recognised by; "" where the caller
+// chooses the id.
+func checkKey(e *pdp.Envelope) string {
+	if e == nil || !e.TrustID || e.HTTPID == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		strconv.Quote(e.Proxy), strconv.Quote(e.HTTPID), strconv.FormatInt(e.Sent.UnixNano(), 10)}, "|")))
+	return string(sum[:16])
+}
+
+// targetHash names a target in the set of distinct targets.
+func targetHash(t *pdp.Target) uint64 {
+	sum := sha256.Sum256([]byte(t.ID))
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// newSessionID returns an id that nobody can guess.
+func newSessionID() string {
+	var b [10]byte
+	rand.Read(b[:]) // never fails since Go 1.24
+	return "s_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+}

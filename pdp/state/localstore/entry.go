@@ -1,0 +1,63 @@
+package localstore
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// What an entry of the journal is.
+const (
+	kindEntry uint8 = 1 // a state.Entry
+	kindSeal  uint8 = 2
+	kindVoid  uint8 = 3 // reserved when the process died, never accepted
+	kindEnd   uint8 = 4 // nothing more in this segment
+)
+
+const (
+	reserved   = 1 << 62
+	accepted   = 1 << 63
+	entryHead  = 16
+	maxPayload = 1 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func makeWord(state uint64, kind uint8, length int) uint64 {
+	return state | uint64(kind)<<32 | uint64(length)
+}
+
+func wordKind(w uint64) uint8   { return uint8(w >> 32) }
+func wordLength(w uint64) int64 { return int64(uint32(w)) }
+
+// space is how many bytes an entry with this payload takes.
+func space(length int64) int64 { return entryHead + (length+7)&^7 }
+
+func checksum(kind uint8, payload []byte) uint32 {
+	return crc32.Update(crc32.Checksum([]byte{kind}, castagnoli), castagnoli, payload)
+}
+
+// A segment begins with a header of 64 bytes: magic, the name of the keys the
+// journal was made with, and the position of its first byte.
+const (
+	segmentHead = 64
+	magic       = "remit-j1"
+)
+
+func putHeader(b []byte, keyName string, first uint64) {
+	copy(b, magic)
+	copy(b[8:24], keyName)
+	binary.BigEndian.PutUint64(b[24:], first)
+	binary.BigEndian.PutUint32(b[32:], crc32.Checksum(b[:32], castagnoli))
+}
+
+type header struct {
+	keyName string
+	first   uint64
+}
+
+func readHeader(b []byte) (header, bool) {
+	if len(b) < segmentHead || string(b[:8]) != magic || binary.BigEndian.Uint32(b[32:]) != crc32.Checksum(b[:32], castagnoli) {
+		return header{}, false
+	}
+	return header{keyName: string(b[8:24]), first: binary.BigEndian.Uint64(b[24:])}, true
+}

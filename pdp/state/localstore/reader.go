@@ -1,0 +1,122 @@
+package localstore
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/state"
+)
+
+// Reader reads a state directory without opening it: beside a process that
+// has it open, or when none has. It sees accepted entries only. It implements
+// [state.Log].
+type Reader struct {
+	dir  string
+	keys *pdp.Keys
+}
+
+var _ state.Log = (*Reader)(nil)
+
+// NewReader returns a reader of the state directory dir.
+func NewReader(dir string) (*Reader, error) {
+	seed, err := LoadSeed(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a state directory: %w", dir, err)
+	}
+	keys, err := pdp.NewKeys(seed)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{dir, keys}, nil
+}
+
+// Entries implements [state.Log].
+func (r *Reader) Entries(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) error {
+	_, err := readEntries(ctx, r.dir, r.keys.Name(), from, visit)
+	return err
+}
+
+// Follow visits the entries from a position on, and then those that are
+// accepted later, until ctx ends or visit returns an error.
+func (r *Reader) Follow(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) error {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		next, err := readEntries(ctx, r.dir, r.keys.Name(), from, visit)
+		if err != nil {
+			return err
+		}
+		from = next
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// Verify checks the journal against its seals. See [Verify].
+func (r *Reader) Verify() (Report, error) {
+	return Verify(r.dir, r.keys.Name(), r.keys.Seal().Public().(ed25519.PublicKey))
+}
+
+// Partitions visits the partitions as the snapshot and the journal have them
+// now, in the order of their keys.
+func (r *Reader) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
+	list, err := segments(r.dir, r.keys.Name())
+	if err != nil {
+		return err
+	}
+	folded, err := fold(r.dir, r.keys.Name(), list)
+	if err != nil {
+		return err
+	}
+	all := make([]*state.Partition, 0, len(folded.partitions))
+	for _, k := range folded.partitions {
+		all = append(all, k.partition)
+	}
+	slices.SortFunc(all, func(a, b *state.Partition) int { return slices.Compare(a.Key[:], b.Key[:]) })
+	for _, p := range all {
+		if err := errors.Join(ctx.Err(), visit(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readEntries visits the accepted entries after from and returns the position
+// to go on from.
+func readEntries(ctx context.Context, dir, keyName string, from state.Position, visit func(state.Position, *state.Entry) error) (state.Position, error) {
+	list, err := segments(dir, keyName)
+	if err != nil {
+		return from, err
+	}
+	for _, file := range list {
+		if uint64(from) >= file.first+uint64(file.size) {
+			continue
+		}
+		next, end, err := file.read(from, func(at state.Position, kind uint8, payload []byte) error {
+			if kind != kindEntry {
+				return ctx.Err()
+			}
+			e, err := state.DecodeEntry(payload)
+			if err != nil {
+				return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
+			}
+			return errors.Join(ctx.Err(), visit(at, e))
+		})
+		if err != nil {
+			return from, err
+		}
+		if from = next; end != atEnd {
+			break
+		}
+		from = state.Position(file.first) + state.Position(file.size)
+	}
+	return from, nil
+}

@@ -1,0 +1,146 @@
+package localstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/state"
+)
+
+// recovered is what a directory holds: partitions, and where to write on.
+type recovered struct {
+	partitions map[pdp.PartitionKey]*kept
+	current    *segment // nil: none yet
+	next       uint64   // position of the segment to make, where current is nil
+	sealer     sealer   // stands at the end of the journal
+	notes      []string // what an operator should know
+}
+
+// fold replays the journal over the newest good snapshot. It changes nothing
+// on disk.
+func fold(dir, keyName string, list []segmentFile) (*recovered, error) {
+	r := &recovered{partitions: make(map[pdp.PartitionKey]*kept)}
+	begin, err := r.loadSnapshot(dir, keyName)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range list {
+		next, end, err := file.read(0, func(at state.Position, kind uint8, payload []byte) error {
+			r.sealer.chain = r.sealer.chain.next(at, kind, payload)
+			if kind != kindEntry || at < begin {
+				return nil
+			}
+			return r.replay(at, payload)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if end != atEnd {
+			return r, file.endsAt(next)
+		}
+	}
+	return r, nil
+}
+
+// loadSnapshot takes the newest snapshot that is good, and returns the position
+// to replay from.
+func (r *recovered) loadSnapshot(dir, keyName string) (state.Position, error) {
+	paths, err := snapshotPaths(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range paths {
+		s, err := readSnapshot(path, keyName)
+		if errors.Is(err, ErrCorrupt) {
+			r.notes = append(r.notes, err.Error()+"; the journal is replayed from further back instead")
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		for _, k := range s.partitions {
+			r.partitions[k.partition.Key] = &k
+		}
+		return s.begin, nil
+	}
+	return 0, nil
+}
+
+// replay applies one entry, unless the snapshot holds it already.
+func (r *recovered) replay(at state.Position, payload []byte) error {
+	e, err := state.DecodeEntry(payload)
+	if err != nil {
+		return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
+	}
+	if e.Partition == (pdp.PartitionKey{}) {
+		return nil
+	}
+	k := r.partitions[e.Partition]
+	switch {
+	case k != nil && at <= k.at:
+		return nil
+	case e.Seq == 1: // the first entry, or the first after it was forgotten
+		k = &kept{partition: state.NewPartition(e.Partition)}
+		r.partitions[e.Partition] = k
+	case k == nil || e.Seq != k.partition.Seq+1:
+		return fmt.Errorf("at position %d: an entry of partition %s is missing before number %d: %w", at, e.Partition, e.Seq, ErrCorrupt)
+	}
+	k.partition.Apply(e)
+	k.at = at
+	return nil
+}
+
+// settleTail makes the end of the journal ready to be written on: what was
+// reserved and never accepted becomes void, segments made ahead are removed.
+func settleTail(dir, keyName string) (list []segmentFile, current *segment, next uint64, err error) {
+	if list, err = segments(dir, keyName); err != nil {
+		return nil, nil, 0, err
+	}
+	for i, file := range list {
+		f, m, err := file.open(true)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		at, end, err := voidPending(m)
+		if err != nil {
+			return nil, nil, 0, errors.Join(inFile(file.path, err), m.unmap(), f.Close())
+		}
+		if end == atEnd {
+			if err := errors.Join(m.unmap(), f.Close()); err != nil {
+				return nil, nil, 0, err
+			}
+			continue
+		}
+		for _, ahead := range list[i+1:] {
+			if err := errors.Join(nothingIn([]segmentFile{ahead}), os.Remove(ahead.path)); err != nil {
+				return nil, nil, 0, errors.Join(err, m.unmap(), f.Close())
+			}
+		}
+		current = &segment{mapping: m, file: f, first: file.first}
+		current.tail.Store(at)
+		return list[:i+1], current, 0, nil
+	}
+	if n := len(list); n > 0 {
+		next = list[n-1].first + uint64(list[n-1].size)
+	}
+	return list, nil, next, nil
+}
+
+// voidPending turns entries that were reserved and not accepted into accepted
+// entries that say nothing, so that the chain of seals can step over them.
+func voidPending(m mapping) (int64, scanEnd, error) {
+	from := int64(segmentHead)
+	for {
+		at, end, err := scan(m, from, func(int64, uint8, []byte) error { return nil })
+		if err != nil || end != atPending {
+			return at, end, err
+		}
+		length := wordLength(m.load(at))
+		clear(m.bytes[at+8 : at+space(length)])
+		s := segment{mapping: m}
+		s.fill(at, kindVoid, make([]byte, length))
+		from = at
+	}
+}

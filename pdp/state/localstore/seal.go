@@ -1,0 +1,137 @@
+package localstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp/state"
+)
+
+// chain is SHA-256 over everything accepted so far, entry by entry.
+type chain [sha256.Size]byte
+
+// next returns the chain with one more entry.
+func (c chain) next(at state.Position, kind uint8, payload []byte) chain {
+	h := sha256.New()
+	h.Write(c[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(at)))
+	h.Write([]byte{kind})
+	h.Write(payload)
+	return chain(h.Sum(nil))
+}
+
+// A seal says what the chain was before position upto, and whether the journal
+// was ended in order with it.
+type seal struct {
+	upto   state.Position
+	chain  chain
+	closed bool
+}
+
+const sealBody = 8 + sha256.Size + 1
+
+func (s seal) encode(keyName string, key ed25519.PrivateKey) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(s.upto))
+	b = append(b, s.chain[:]...)
+	if s.closed {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	return append(b, ed25519.Sign(key, sealed(keyName, b))...)
+}
+
+func readSeal(b []byte, keyName string, key ed25519.PublicKey) (seal, error) {
+	if len(b) != sealBody+ed25519.SignatureSize {
+		return seal{}, fmt.Errorf("a seal has the wrong length: %w", ErrCorrupt)
+	}
+	if !ed25519.Verify(key, sealed(keyName, b[:sealBody]), b[sealBody:]) {
+		return seal{}, fmt.Errorf("a seal was not signed with these keys: %w", ErrCorrupt)
+	}
+	return seal{upto: state.Position(binary.BigEndian.Uint64(b)), chain: chain(b[8:sealBody]), closed: b[sealBody-1] == 1}, nil
+}
+
+func sealed(keyName string, body []byte) []byte {
+	return bytes.Join([][]byte{[]byte("remit journal seal 1"), []byte(keyName), body}, []byte{0})
+}
+
+// sealer walks behind the writers and seals what they have written.
+type sealer struct {
+	journal *journal
+	key     ed25519.PrivateKey
+	first   uint64         // of the segment that is being taken in
+	at      state.Position // of the next entry to take in
+	chain   chain
+	fresh   bool // something other than a seal came since the last seal
+	stop    chan struct{}
+	done    chan struct{}
+	failed  func(error)
+}
+
+// sealEvery is how long an entry stays unsealed, at most, while the process
+// lives.
+const sealEvery = time.Second
+
+func (s *sealer) run() {
+	defer close(s.done)
+	ticker := time.NewTicker(sealEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+			if err := s.seal(false); err != nil {
+				s.failed(fmt.Errorf("seal the journal: %w", err))
+			}
+		}
+	}
+}
+
+// seal takes in what came since the last time and appends a seal.
+func (s *sealer) seal(closing bool) error {
+	if err := s.advance(); err != nil {
+		return err
+	}
+	if !s.fresh && !closing {
+		return nil
+	}
+	now := seal{upto: s.at, chain: s.chain, closed: closing}
+	ctx, cancel := context.WithTimeout(context.Background(), sealEvery)
+	defer cancel()
+	if _, err := s.journal.append(ctx, kindSeal, now.encode(s.journal.keyName, s.key)); err != nil {
+		return err
+	}
+	s.fresh = false
+	return nil
+}
+
+// advance takes in accepted entries, up to the first that is not: it may be
+// taken in the next time.
+func (s *sealer) advance() error {
+	for {
+		file, err := statSegment(filepath.Join(s.journal.dir, segmentName(s.first)))
+		if err != nil {
+			return err
+		}
+		next, end, err := file.read(s.at, func(at state.Position, kind uint8, payload []byte) error {
+			s.chain = s.chain.next(at, kind, payload)
+			s.fresh = s.fresh || kind != kindSeal
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if s.at = next; end != atEnd {
+			return nil
+		}
+		s.first = file.first + uint64(file.size)
+		s.at = state.Position(s.first) + segmentHead
+	}
+}

@@ -1,0 +1,367 @@
+package localstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/state"
+)
+
+// Options say how a store keeps what it accepts.
+type Options struct {
+	Keys *pdp.Keys
+	// Sync makes accepted mean synced to the disk.
+	Sync bool
+	// SegmentBytes is the size of a segment; 0 is 64 MiB.
+	SegmentBytes int64
+	// SnapshotEvery is how much journal is written between snapshots; 0 is
+	// one segment.
+	SnapshotEvery int64
+	// Queue is how many may wait for one partition; 0 is 4096.
+	Queue int
+	// Warn is told of what goes wrong off the path of decisions.
+	Warn func(error)
+}
+
+// Store is the embedded store. It implements [state.Store] and [state.Log].
+type Store struct {
+	dir     string
+	options Options
+	lock    *os.File
+	journal *journal
+	sealer  *sealer
+	shards  [256]shard
+
+	snapshotAt atomic.Uint64 // position of the newest snapshot
+	stop       chan struct{}
+	done       sync.WaitGroup
+	closed     atomic.Bool
+}
+
+var (
+	_ state.Store = (*Store)(nil)
+	_ state.Log   = (*Store)(nil)
+)
+
+// A shard holds some of the partitions; its lock is held for a look-up only.
+type shard struct {
+	mu    sync.Mutex
+	slots map[pdp.PartitionKey]*slot
+}
+
+// A slot is one partition and the turn on it.
+type slot struct {
+	turn    chan struct{} // whoever put something in has the turn
+	waiting atomic.Int64
+	kept
+	gone bool // forgotten: whoever waited looks the partition up again
+}
+
+// Open opens the store in dir, which it makes when there is none. Another
+// process that has it open is [state.ErrLocked]; a journal that is not what was
+// written is refused with file and byte, never repaired.
+func Open(dir string, o Options) (_ *Store, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, options: o.withDefaults(), stop: make(chan struct{})}
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.lock.Close()
+		}
+	}()
+	name := o.Keys.Name()
+	list, current, next, err := settleTail(dir, name)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	r, err := fold(dir, name, list)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	for _, note := range r.notes {
+		s.options.Warn(errors.New(note))
+	}
+	for i := range s.shards {
+		s.shards[i].slots = make(map[pdp.PartitionKey]*slot)
+	}
+	for key, k := range r.partitions {
+		s.shard(key).slots[key] = &slot{turn: make(chan struct{}, 1), kept: *k}
+	}
+	if s.journal, err = startJournal(dir, name, s.options.SegmentBytes, o.Sync, current, next); err != nil {
+		return nil, err
+	}
+	s.startSealer(r)
+	s.snapshotAt.Store(uint64(s.journal.position()))
+	s.done.Go(s.snapshots)
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = 64 << 20
+	}
+	if o.SnapshotEvery == 0 {
+		o.SnapshotEvery = o.SegmentBytes
+	}
+	if o.Queue == 0 {
+		o.Queue = 4096
+	}
+	if o.Warn == nil {
+		o.Warn = func(error) {}
+	}
+	return o
+}
+
+func unreadable(err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("%w; move the state directory aside and put back a backup: a journal that is not what was written cannot be trusted to know what was spent and revoked", err)
+	}
+	return err
+}
+
+// lockDir keeps other processes out. The lock goes with the process.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder := make([]byte, 32)
+		n, _ := f.ReadAt(holder, 0)
+		return nil, errors.Join(fmt.Errorf("%s: %w (process %s)", dir, state.ErrLocked, holder[:n]), f.Close())
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if _, err := fmt.Fprint(f, os.Getpid()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (s *Store) startSealer(r *recovered) {
+	s.sealer = &r.sealer
+	s.sealer.journal, s.sealer.key = s.journal, s.options.Keys.Seal()
+	s.sealer.stop, s.sealer.done = make(chan struct{}), make(chan struct{})
+	s.sealer.failed = s.options.Warn
+	s.sealer.fresh = true // what a crash left unsealed is sealed now
+	current := s.journal.current.Load()
+	s.sealer.first, s.sealer.at = current.first, s.journal.position()
+	go s.sealer.run()
+}
+
+func (s *Store) shard(key pdp.PartitionKey) *shard { return &s.shards[key[0]] }
+
+// Acquire implements [state.Store].
+func (s *Store) Acquire(ctx context.Context, key pdp.PartitionKey) (state.Held, error) {
+	for {
+		if s.closed.Load() {
+			return nil, fmt.Errorf("the store is closed: %w", state.ErrUnavailable)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		slot := s.slot(key)
+		if slot.waiting.Add(1) > int64(s.options.Queue) {
+			slot.waiting.Add(-1)
+			return nil, fmt.Errorf("%d wait for the partition already: %w", s.options.Queue, state.ErrUnavailable)
+		}
+		select {
+		case slot.turn <- struct{}{}:
+			slot.waiting.Add(-1)
+		case <-ctx.Done():
+			slot.waiting.Add(-1)
+			return nil, ctx.Err()
+		}
+		if !slot.gone {
+			return &held{store: s, slot: slot}, nil
+		}
+		<-slot.turn
+	}
+}
+
+func (s *Store) slot(key pdp.PartitionKey) *slot {
+	shard := s.shard(key)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	found := shard.slots[key]
+	if found == nil {
+		found = &slot{turn: make(chan struct{}, 1), kept: kept{partition: state.NewPartition(key)}}
+		shard.slots[key] = found
+	}
+	return found
+}
+
+// Append implements [state.Store].
+func (s *Store) Append(ctx context.Context, e *state.Entry) error {
+	_, err := s.write(ctx, e)
+	return err
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func (s *Store) write(ctx context.Context, e *state.Entry) (state.Position, error) {
+	b := buffers.Get().(*[]byte)
+	defer buffers.Put(b)
+	*b = e.AppendBinary((*b)[:0])
+	return s.journal.append(ctx, kindEntry, *b)
+}
+
+// held is a turn on a slot.
+type held struct {
+	store    *Store
+	slot     *slot
+	released bool
+}
+
+func (h *held) State() *state.Partition { return h.slot.partition }
+
+func (h *held) Commit(ctx context.Context, e *state.Entry) error {
+	if h.released {
+		return errors.New("commit after release")
+	}
+	at, err := h.store.write(ctx, e)
+	if err != nil {
+		return err
+	}
+	h.slot.partition.Apply(e)
+	h.slot.at = at
+	return nil
+}
+
+func (h *held) Release() {
+	if !h.released {
+		h.released = true
+		<-h.slot.turn
+	}
+}
+
+// Partitions implements [state.Store].
+func (s *Store) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
+	return s.each(ctx, func(slot *slot) error {
+		if slot.partition.Seq == 0 {
+			return nil
+		}
+		return visit(slot.partition)
+	})
+}
+
+// each visits every slot in a turn of its own.
+func (s *Store) each(ctx context.Context, visit func(*slot) error) error {
+	for i := range s.shards {
+		shard := &s.shards[i]
+		shard.mu.Lock()
+		slots := make([]*slot, 0, len(shard.slots))
+		for _, slot := range shard.slots {
+			slots = append(slots, slot)
+		}
+		shard.mu.Unlock()
+		slices.SortFunc(slots, func(a, b *slot) int {
+			return slices.Compare(a.partition.Key[:], b.partition.Key[:])
+		})
+		for _, slot := range slots {
+			select {
+			case slot.turn <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			err := visit(slot)
+			<-slot.turn
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Entries implements [state.Log].
+func (s *Store) Entries(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) error {
+	_, err := readEntries(ctx, s.dir, s.journal.keyName, from, visit)
+	return err
+}
+
+// snapshots takes a snapshot whenever enough journal was written.
+func (s *Store) snapshots() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+			if uint64(s.journal.position())-s.snapshotAt.Load() < uint64(s.options.SnapshotEvery) {
+				continue
+			}
+			if err := s.Snapshot(context.Background()); err != nil {
+				s.options.Warn(fmt.Errorf("take a snapshot: %w", err))
+			}
+		}
+	}
+}
+
+// Snapshot writes every partition to disk, one turn at a time, so that the
+// next start replays less. Partitions in which nothing matters any more are
+// forgotten.
+func (s *Store) Snapshot(ctx context.Context) error {
+	snap := snapshot{begin: s.journal.position()}
+	now := time.Now().UnixNano()
+	err := s.each(ctx, func(slot *slot) error {
+		if slot.partition.Seq > 0 && !slot.partition.Forgettable(now) {
+			// The encoding is a copy: the partition goes on changing.
+			copied, err := state.DecodePartition(slot.partition.AppendBinary(nil))
+			if err != nil {
+				return err
+			}
+			snap.partitions = append(snap.partitions, kept{slot.at, copied})
+			return nil
+		}
+		slot.gone = true
+		shard := s.shard(slot.partition.Key)
+		shard.mu.Lock()
+		delete(shard.slots, slot.partition.Key)
+		shard.mu.Unlock()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	snap.reached = s.journal.position()
+	if err := s.journal.syncNow(); err != nil {
+		return err
+	}
+	if err := writeSnapshot(s.dir, s.journal.keyName, snap); err != nil {
+		return err
+	}
+	s.snapshotAt.Store(uint64(snap.begin))
+	return nil
+}
+
+// Close ends the store in order: a snapshot, a last seal, everything synced.
+// Turns that are held must be released before.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	close(s.stop)
+	s.done.Wait()
+	close(s.sealer.stop)
+	<-s.sealer.done
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(s.Snapshot(ctx), s.sealer.seal(true), s.journal.close(), s.lock.Close())
+}

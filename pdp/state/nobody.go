@@ -1,0 +1,133 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// nobodysTurn is the turn of a question nobody asked that is known: nothing is
+// remembered, but the decision is recorded.
+type nobodysTurn struct{ *History }
+
+// View implements [pdp.Turn].
+func (t *nobodysTurn) View(c *pdp.Case) pdp.Snapshot {
+	empty := &turn{History: t.History, state: &Partition{}, at: c.Now.UnixNano()}
+	return pdp.Snapshot{
+		Session:  sessionFields.Of(&sessionView{turn: empty, c: c, nobody: true}),
+		Activity: activityFields.Of(&activityView{turn: empty}),
+		Memory:   empty.memoryView(c),
+		Budgets:  empty.budgetsView(c),
+	}
+}
+
+// Commit implements [pdp.Turn].
+func (t *nobodysTurn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Decision, error) {
+	if d.Effect == pdp.Allow && ctx.Err() != nil {
+		c.Refusal = pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "the allow came too late for the caller")
+		d = pdp.Decision{ID: d.ID, Class: c.Refusal.Class, Reasons: []pdp.Reason{c.Refusal.Reason}, Generation: d.Generation, Digest: d.Digest}
+	}
+	e := &Entry{Kind: Decided, At: c.Now.UnixNano(), Record: newRecord(c, &d, c.Now.UnixNano())}
+	return d, t.crowd.record(context.WithoutCancel(ctx), e)
+}
+
+// Release implements [pdp.Turn].
+func (t *nobodysTurn) Release() {}
+
+// A crowd records decisions about nobody. Above a rate, identical denials of
+// one second share a record with their count (invariant 8): a flood of
+// requests without a credential must not fill the journal.
+type crowd struct {
+	store Store
+	rate  int
+	now   func() time.Time
+
+	mu     sync.Mutex
+	second int64
+	seen   int               // records written in this second
+	held   map[string]*Entry // not yet written, by what makes them identical
+	timer  *time.Timer
+	failed error // of the last write that nobody waited for
+}
+
+func newCrowd(store Store, rate int, now func() time.Time) *crowd {
+	return &crowd{store: store, rate: rate, now: now}
+}
+
+// record writes the record, or counts it to one that is written within a
+// second.
+func (k *crowd) record(ctx context.Context, e *Entry) error {
+	k.mu.Lock()
+	if second := k.now().Unix(); second != k.second {
+		k.second, k.seen = second, 0
+	}
+	k.seen++
+	if k.seen <= k.rate || e.Record.Effect == pdp.Allow {
+		k.mu.Unlock()
+		return k.store.Append(ctx, e)
+	}
+	defer k.mu.Unlock()
+	if k.failed != nil {
+		// The store has lost records nobody waited for: from here on every
+		// caller waits for its own again.
+		if err := k.store.Append(ctx, e); err != nil {
+			return err
+		}
+		k.failed = nil
+		return nil
+	}
+	key := crowdKey(e.Record)
+	if same := k.held[key]; same != nil {
+		same.Record.Count++
+		return nil
+	}
+	if k.held == nil {
+		k.held = make(map[string]*Entry)
+		k.timer = time.AfterFunc(time.Second, func() { k.flush() })
+	}
+	k.held[key] = e
+	return nil
+}
+
+func crowdKey(r *Record) string {
+	code := ""
+	if len(r.Reasons) > 0 {
+		code = r.Reasons[0].Code
+	}
+	return strings.Join([]string{r.Listener, r.Proxy, r.Host, code}, "\x00")
+}
+
+// flush writes what is held back.
+func (k *crowd) flush() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(k.held)) {
+		if err := k.store.Append(context.Background(), k.held[key]); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		delete(k.held, key)
+	}
+	if k.failed = errors.Join(errs...); k.failed != nil {
+		k.timer = time.AfterFunc(time.Second, func() { k.flush() }) // they are kept and tried again
+		return k.failed
+	}
+	k.held = nil
+	return nil
+}
+
+func (k *crowd) close() error {
+	k.mu.Lock()
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+	k.mu.Unlock()
+	return k.flush()
+}

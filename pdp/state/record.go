@@ -1,0 +1,34 @@
+package state
+
+import (
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// newRecord returns the record of d.
+func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
+	r := &Record{
+		ID: d.ID, Effect: d.Effect, Class: d.Class, Reasons: d.Reasons, Generation: d.Generation, Session: d.Session,
+		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, AgentKind: c.Agent.Kind, Owner: c.Agent.Owner,
+		Chain: c.Agent.Chain, Credential: c.Agent.Credential.Fingerprint, CredentialKind: c.Agent.Credential.Kind,
+		Protocol: c.Request.Protocol, Method: c.Request.Method, Host: c.Request.Host, Path: c.Request.Path,
+		RequestID: c.Request.ID, Digest: d.Digest,
+		Tool: c.Action.Tool, Operation: c.Action.Operation, System: c.Action.Target.System, Resource: c.Action.Target.Resource,
+		Environment: c.Action.Target.Environment, Sensitivity: c.Action.Target.Sensitivity, Known: c.Action.Target.Known,
+		PolicyMicros: c.PolicyTime.Microseconds(), Count: 1,
+	}
+	if c.Request.RPC != nil {
+		r.RPC = c.Request.RPC.Method
+	}
+	if c.Envelope != nil {
+		r.Door, r.Listener, r.Proxy = c.Envelope.Door, c.Envelope.Listener, c.Envelope.Proxy
+		if !c.Envelope.Received.IsZero() {
+			r.TotalMicros = max(0, time.Since(c.Envelope.Received).Microseconds())
+		}
+	}
+	if c.Refusal != nil {
+		r.Detail = c.Refusal.Detail
+	}
+	return r
+}

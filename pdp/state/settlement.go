@@ -1,0 +1,97 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// Resume implements [pdp.History].
+func (h *History) Resume(ctx context.Context, declared *pdp.Declarations, partition pdp.PartitionKey, id string) (pdp.Settlement, error) {
+	if partition == (pdp.PartitionKey{}) {
+		return nil, pdp.ErrNotInFlight // nothing of nobody's is in flight
+	}
+	held, err := h.store.Acquire(ctx, partition)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the partition: %w", err)
+	}
+	flight := held.State().Flights[id]
+	if flight == nil {
+		held.Release()
+		return nil, pdp.ErrNotInFlight
+	}
+	return &settlement{History: h, declared: declared, held: held, id: id, flight: flight, at: max(h.now().UnixNano(), held.State().Last)}, nil
+}
+
+// settlement settles one action in flight.
+type settlement struct {
+	*History
+	declared *pdp.Declarations
+	held     Held
+	id       string
+	flight   *InFlight
+	at       int64
+}
+
+// Release implements [pdp.Settlement].
+func (s *settlement) Release() { s.held.Release() }
+
+// Input implements [pdp.Settlement]: `input` of the outcome rules.
+func (s *settlement) Input(o pdp.Outcome) value.Value {
+	state := s.held.State()
+	agent, session := state.Agents[s.flight.Agent], state.Sessions[s.flight.Session]
+	in := []value.Member{
+		value.M("action", value.Obj(
+			value.M("tool", value.Str(s.flight.Tool)),
+			value.M("operation", value.Str(operationName(s.flight.Action.Operation))))),
+		value.M("target", value.Obj(
+			value.M("system", value.Str(s.flight.System)),
+			value.M("resource", value.Str(s.flight.Target)),
+			value.M("sensitivity", value.Str(levelName(int8(s.flight.Action.Level)))),
+			value.M("level", value.Int(int64(s.flight.Action.Level))))),
+		value.M("outcome", value.Obj(
+			value.M("state", value.Str(string(o.State))),
+			value.M("source", value.Str(o.Source)),
+			value.M("status", value.Int(int64(o.Status))),
+			value.M("attempts", value.Int(int64(o.Attempts))),
+			value.M("content_type", value.OptStr(o.ContentType)),
+			value.M("details", value.OptStr(o.Details)),
+			value.M("bytes", value.Obj(value.M("sent", value.Int(o.RequestBytes)), value.M("received", value.Int(o.ResponseBytes)))))),
+		value.M("time", pdp.TimeInput(time.Unix(0, s.at))),
+	}
+	if agent != nil {
+		in = append(in, value.M("agent", value.Obj(value.M("id", value.Str(agent.Is.ID)), value.M("issuer", value.OptStr(agent.Is.Issuer)))))
+	}
+	if session != nil {
+		in = append(in, value.M("session", value.Obj(value.M("id", value.Str(session.ID)), value.M("labels", labelsValue(session.Labels, s.at)))))
+	}
+	return value.Obj(in...)
+}
+
+// Commit implements [pdp.Settlement].
+func (s *settlement) Commit(ctx context.Context, o pdp.Outcome, effects pdp.Effects) error {
+	if o.Host != "" && s.flight.Host != "" && o.Host != s.flight.Host {
+		return fmt.Errorf("the outcome is of another host than the action: %w", pdp.ErrForged)
+	}
+	state := s.held.State()
+	settling := &Settling{
+		ID: s.id, State: o.State, Source: o.Source, Status: o.Status, Attempts: o.Attempts, Sent: o.RequestBytes,
+		Received: o.ResponseBytes, ContentType: o.ContentType, Details: o.Details, Labels: effects.Labels,
+		Late: s.at > s.flight.Deadline,
+	}
+	for i := range effects.Remember {
+		m := &effects.Remember[i]
+		failed := m.On == pdp.OnFailed
+		if failed == (o.State == pdp.OutcomeFailed) {
+			settling.Notes = append(settling.Notes, s.note(s.declared, m)...)
+		}
+	}
+	e := &Entry{Kind: Settled, At: s.at, Partition: state.Key, Seq: state.Seq + 1, Settling: settling}
+	if err := s.held.Commit(ctx, e); err != nil {
+		return fmt.Errorf("write the outcome: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package state
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// activityView is `input.agent.activity`: what the agent did over its sessions.
+type activityView struct{ *turn }
+
+func (v *activityView) a() *Agent {
+	if v.agent != nil {
+		return v.agent
+	}
+	return &Agent{}
+}
+
+type activityField = value.Field[activityView]
+
+var activityFields = value.NewFields(
+	activityField{Name: "open_sessions", Read: func(v *activityView) value.Value { return value.Int(int64(v.openSessions())) }},
+	activityField{Name: "sessions_started", Read: func(v *activityView) value.Value { return count(v.a().Started) }},
+	activityField{Name: "actions", Read: func(v *activityView) value.Value { return count(v.a().Activity.Actions) }},
+	activityField{Name: "denied", Read: func(v *activityView) value.Value { return count(v.a().Activity.Denied) }},
+	activityField{Name: "consecutive_denied", Read: func(v *activityView) value.Value { return count(v.a().Activity.Consecutive) }},
+	activityField{Name: "labels", Read: func(v *activityView) value.Value { return labelsValue(v.a().Labels, v.at) }},
+	activityField{Name: "past_labels", Read: func(v *activityView) value.Value { return labelsValue(v.past(), v.at) }},
+	activityField{Name: "systems", Read: func(v *activityView) value.Value { return names(v.a().Activity.BySystem) }},
+	activityField{Name: "targets", Read: func(v *activityView) value.Value { return value.Int(int64(len(v.a().Activity.Targets))) }},
+	activityField{Name: "max_sensitivity", Read: func(v *activityView) value.Value { return value.Str(levelName(v.a().Activity.highest())) }},
+	activityField{Name: "max_level", Read: func(v *activityView) value.Value { return value.Int(int64(v.a().Activity.highest())) }},
+	activityField{Name: "wrote", Read: func(v *activityView) value.Value { return value.Of(v.a().Activity.Wrote) }},
+	activityField{Name: "windows", Read: func(v *activityView) value.Value { return windowsValue(&v.a().Activity, v.at) }},
+)
+
+// past are the labels that do not reach the session because they are too old:
+// those set aside before, and those a session beginning now would leave behind.
+func (v *activityView) past() map[string]Label {
+	past := maps.Clone(v.a().Past)
+	if v.agent != nil && v.session == nil {
+		for name, l := range v.agent.Labels {
+			if !v.reaches(l) {
+				past = labelled(past, name, l)
+			}
+		}
+	}
+	return past
+}
+
+// highest is the highest sensitivity reached, -1 before any.
+func (a *Activity) highest() int8 {
+	if a.Allowed == 0 {
+		return -1
+	}
+	return a.MaxLevel
+}
+
+func levelName(level int8) string {
+	if level < 0 || int(level) >= len(pdp.Sensitivities) {
+		return "none"
+	}
+	return string(pdp.Sensitivities[level])
+}
+
+func operationName(index uint8) string { return string(pdp.Operations[index%8]) }
+
+func count(n uint64) value.Value { return value.Int(int64(n)) }
+
+func secondsSince(then, now int64) value.Value {
+	return value.Int(max(0, now-then) / int64(time.Second))
+}
+
+func byOperation(counts [8]uint32) value.Value {
+	members := make([]value.Member, len(counts))
+	for i, n := range counts {
+		members[i] = value.M(operationName(uint8(i)), value.Int(int64(n)))
+	}
+	return value.Obj(members...)
+}
+
+func byLevel(counts [4]uint32) value.Value {
+	members := make([]value.Member, len(counts))
+	for i, n := range counts {
+		members[i] = value.M(levelName(int8(i)), value.Int(int64(n)))
+	}
+	return value.Obj(members...)
+}
+
+func countsValue(counts map[string]uint32) value.Value {
+	members := make([]value.Member, 0, len(counts))
+	for name, n := range counts {
+		members = append(members, value.M(name, value.Int(int64(n))))
+	}
+	return value.Obj(members...)
+}
+
+func names(counts map[string]uint32) value.Value {
+	return value.Strs(slices.Sorted(maps.Keys(counts)))
+}
+
+func labelsValue(labels map[string]Label, now int64) value.Value {
+	members := make([]value.Member, 0, len(labels))
+	for name, l := range labels {
+		members = append(members, value.M(name, value.Obj(
+			value.M("since_seconds", secondsSince(l.At, now)),
+			value.M("action", count(l.Seq)),
+			value.M("source", value.Str(l.Source)))))
+	}
+	return value.Obj(members...)
+}
+
+// windowsValue shows the built-in windows as intervals: what happened within a
+// window is at least lo and at most hi.
+func windowsValue(a *Activity, now int64) value.Value {
+	members := make([]value.Member, len(windowSizes))
+	for i, size := range windowSizes {
+		w := a.Windows[i].at(now, size.Size)
+		between := func(current, previous uint32) value.Value {
+			return value.Obj(value.M("lo", value.Int(int64(current))), value.M("hi", value.Int(int64(current)+int64(previous))))
+		}
+		operations := make([]value.Member, len(w.Current.ByOperation))
+		for op := range operations {
+			operations[op] = value.M(operationName(uint8(op)), between(w.Current.ByOperation[op], w.Previous.ByOperation[op]))
+		}
+		members[i] = value.M(size.Name, value.Obj(
+			value.M("actions", between(w.Current.Actions, w.Previous.Actions)),
+			value.M("denied", between(w.Current.Denied, w.Previous.Denied)),
+			value.M("by_operation", value.Obj(operations...))))
+	}
+	return value.Obj(members...)
+}

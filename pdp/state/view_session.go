@@ -1,0 +1,205 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// sessionView is `input.session` for one question. Every member is always
+// there, also where there is no session: a policy never meets undefined.
+type sessionView struct {
+	*turn
+	c      *pdp.Case
+	nobody bool
+}
+
+// s is the session, or an empty one.
+func (v *sessionView) s() *Session {
+	if v.session != nil {
+		return v.session
+	}
+	return &Session{Started: v.at, Seen: v.at}
+}
+
+type sessionField = value.Field[sessionView]
+
+var sessionFields = value.NewFields(
+	sessionField{Name: "id", Read: func(v *sessionView) value.Value { return value.Str(v.s().ID) }},
+	sessionField{Name: "state", Read: func(v *sessionView) value.Value { return value.Str(v.word()) }},
+	sessionField{Name: "new", Read: func(v *sessionView) value.Value { return value.Of(!v.nobody && v.session == nil) }},
+	sessionField{Name: "started_at", Read: func(v *sessionView) value.Value {
+		return value.Str(time.Unix(0, v.s().Started).UTC().Format(time.RFC3339))
+	}},
+	sessionField{Name: "age_seconds", Read: func(v *sessionView) value.Value { return secondsSince(v.s().Started, v.at) }},
+	sessionField{Name: "idle_seconds", Read: func(v *sessionView) value.Value { return secondsSince(v.s().Seen, v.at) }},
+	sessionField{Name: "expires_in_seconds", Read: func(v *sessionView) value.Value { return value.Int(v.expiresIn()) }},
+	sessionField{Name: "task", Read: (*sessionView).task},
+	sessionField{Name: "actions", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Actions) }},
+	sessionField{Name: "allowed", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Allowed) }},
+	sessionField{Name: "denied", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Denied) }},
+	sessionField{Name: "consecutive_denied", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Consecutive) }},
+	sessionField{Name: "by_operation", Read: func(v *sessionView) value.Value { return byOperation(v.s().Activity.ByOperation) }},
+	sessionField{Name: "by_sensitivity", Read: func(v *sessionView) value.Value { return byLevel(v.s().Activity.ByLevel) }},
+	sessionField{Name: "by_system", Read: func(v *sessionView) value.Value { return countsValue(v.s().Activity.BySystem) }},
+	sessionField{Name: "by_tool", Read: func(v *sessionView) value.Value { return countsValue(v.s().Activity.ByTool) }},
+	sessionField{Name: "systems", Read: func(v *sessionView) value.Value { return names(v.s().Activity.BySystem) }},
+	sessionField{Name: "targets", Read: func(v *sessionView) value.Value { return value.Int(int64(len(v.s().Activity.Targets))) }},
+	sessionField{Name: "targets_saturated", Read: func(v *sessionView) value.Value { return value.Of(v.s().Activity.Saturated) }},
+	sessionField{Name: "max_sensitivity", Read: func(v *sessionView) value.Value { return value.Str(levelName(v.s().Activity.highest())) }},
+	sessionField{Name: "max_level", Read: func(v *sessionView) value.Value { return value.Int(int64(v.s().Activity.highest())) }},
+	sessionField{Name: "wrote", Read: func(v *sessionView) value.Value { return value.Of(v.s().Activity.Wrote) }},
+	sessionField{Name: "labels", Read: func(v *sessionView) value.Value { return labelsValue(v.labels(), v.at) }},
+	sessionField{Name: "windows", Read: func(v *sessionView) value.Value { return windowsValue(&v.s().Activity, v.at) }},
+	sessionField{Name: "recent", Read: (*sessionView).recent},
+	sessionField{Name: "shared", Read: func(v *sessionView) value.Value { return value.Of(v.shared) }},
+	sessionField{Name: "in_flight", Read: (*sessionView).inFlight},
+	sessionField{Name: "outcomes", Read: func(v *sessionView) value.Value { return value.Str(v.outcomes()) }},
+	sessionField{Name: "bytes", Read: func(v *sessionView) value.Value {
+		return value.Obj(value.M("sent", value.Int(v.s().Sent)), value.M("received", value.Int(v.s().Received)))
+	}},
+	sessionField{Name: "credentials", Read: func(v *sessionView) value.Value { return value.Int(int64(len(v.s().Credentials))) }},
+)
+
+func (v *sessionView) word() string {
+	switch {
+	case v.nobody:
+		return "none"
+	case v.ended != nil:
+		return "ended"
+	case v.session == nil:
+		return "new"
+	case v.session.Quarantined:
+		return "quarantined"
+	default:
+		return "open"
+	}
+}
+
+// expiresIn is the session's remaining life in whole seconds; of one that would
+// begin, what it would get.
+func (v *sessionView) expiresIn() int64 {
+	if v.session != nil {
+		return max(0, (v.session.Expires-v.at)/int64(time.Second))
+	}
+	life := v.settings.MaxAge
+	if v.c.Admission != nil && v.c.Admission.ExpiresIn > 0 {
+		life = min(life, v.c.Admission.ExpiresIn)
+	}
+	return int64(life / time.Second)
+}
+
+func (v *sessionView) task() value.Value {
+	if v.session != nil {
+		if task, err := value.ParseJSON([]byte(v.session.Task)); err == nil {
+			return task
+		}
+		return pdp.NoTask
+	}
+	if v.c.Admission != nil && v.c.Admission.Task.Defined() {
+		return v.c.Admission.Task
+	}
+	return pdp.NoTask
+}
+
+// labels are the session's own, and those of the agent's other sessions that
+// reach it.
+func (t *turn) labels() map[string]Label {
+	reach := make(map[string]Label)
+	if t.agent != nil {
+		for name, l := range t.agent.Labels {
+			if t.reaches(l) {
+				reach[name] = l
+			}
+		}
+	}
+	if t.session != nil {
+		for name, l := range t.session.Labels {
+			reach[name] = l
+		}
+	}
+	return reach
+}
+
+// reaches reports whether a label of the agent reaches the session.
+func (t *turn) reaches(l Label) bool {
+	if t.session != nil {
+		return !t.session.Alone || l.At > t.session.Started
+	}
+	return t.openSessions() > 0 || t.at <= t.agent.LastSeen+int64(t.settings.Carry)
+}
+
+// labelsAfter names the labels the session has once fx is done, for the record.
+func (t *turn) labelsAfter(fx *Effects) []string {
+	after := make(map[string]bool)
+	if fx.Open == nil || (!fx.Open.Alone && !fx.Open.Past) {
+		for name := range t.labels() {
+			after[name] = true
+		}
+	}
+	for _, name := range fx.Labels {
+		after[name] = true
+	}
+	list := make([]string, 0, len(after))
+	for name := range after {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (v *sessionView) recent() value.Value {
+	recent := v.s().Recent
+	recent = recent[max(0, len(recent)-v.settings.Recent):]
+	items := make([]value.Value, 0, len(recent))
+	for _, r := range slices.Backward(recent) {
+		outcome := string(r.Outcome)
+		if outcome == "" && r.Action.Effect == pdp.Allow {
+			outcome = "pending"
+			if v.at > r.At+int64(v.settings.OutcomeTimeout) {
+				outcome = string(pdp.OutcomeUnknown)
+			}
+		}
+		items = append(items, value.Obj(
+			value.M("seq", count(r.Seq)),
+			value.M("seconds_ago", secondsSince(r.At, v.at)),
+			value.M("operation", value.Str(operationName(r.Action.Operation))),
+			value.M("tool", value.Str(r.Action.Tool)),
+			value.M("system", value.Str(r.Action.System)),
+			value.M("sensitivity", value.Str(levelName(int8(r.Action.Level)))),
+			value.M("effect", value.Str(r.Action.Effect.String())),
+			value.M("outcome", value.Str(outcome)),
+		))
+	}
+	return value.List(items...)
+}
+
+func (v *sessionView) inFlight() value.Value {
+	n, oldest := 0, v.at
+	for _, f := range v.state.Flights {
+		if v.session != nil && f.Session == v.session.ID {
+			n++
+			oldest = min(oldest, f.At)
+		}
+	}
+	return value.Obj(value.M("count", value.Int(int64(n))), value.M("oldest_seconds", secondsSince(oldest, v.at)))
+}
+
+// outcomes says whether outcomes of the session's actions arrive: "live",
+// "late" where one is overdue, "none" where one is overdue and none ever came.
+func (v *sessionView) outcomes() string {
+	overdue := false
+	for _, f := range v.state.Flights {
+		overdue = overdue || (v.session != nil && f.Session == v.session.ID && v.at > f.Deadline)
+	}
+	switch {
+	case !overdue:
+		return "live"
+	case v.s().Heard == 0:
+		return "none"
+	default:
+		return "late"
+	}
+}
