@@ -1,0 +1,218 @@
+// Package catalog says what each request does and to what: the systems of
+// `data.remit.catalog`, compiled into an index whose cost does not grow with
+// the number of entries. README.md describes the format.
+package catalog
+
+import (
+	"strings"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// Catalog is a compiled catalog. It implements [pdp.Catalog]; immutable, safe
+// for concurrent use.
+type Catalog struct {
+	hosts map[string]*host // exact
+	wild  map[string]*host // by what follows "*."
+}
+
+var _ pdp.Catalog = (*Catalog)(nil)
+
+// host is everything known under one host name.
+type host struct {
+	mcp  map[string]*endpoint // by path
+	http *node
+}
+
+// endpoint is one MCP server.
+type endpoint struct {
+	system                    *system
+	tools, prompts, resources map[string]*entry
+}
+
+// system is what entries of one system share.
+type system struct {
+	name, environment, owner string
+	sensitivity              pdp.Sensitivity
+	labels                   []string
+}
+
+// entry says what one kind of request does and to what.
+type entry struct {
+	system      *system
+	operation   pdp.Operation
+	sensitivity pdp.Sensitivity
+	resource    template
+	labels      []string
+	adds        []string
+	captures    []string // names of an HTTP path's captures, in order
+}
+
+// Find implements [pdp.Catalog]. What no entry covers is an unknown target:
+// restricted, with the most restrictive operation. Nothing is ever guessed to
+// be harmless.
+func (c *Catalog) Find(q *pdp.Request) pdp.Action {
+	a := pdp.Action{Operation: pdp.Admin, Digest: q.Digest}
+	if q.RPC != nil {
+		a.Tool, a.Arguments = q.RPC.Name, q.RPC.Arguments
+	}
+	a.Target = unknown(q)
+	h := c.host(q.Host)
+	switch {
+	case h == nil:
+	case q.Protocol == pdp.MCP:
+		if e := h.mcp[q.Path]; e != nil && q.RPC != nil {
+			e.find(q.RPC, &a)
+		}
+	case h.http != nil:
+		if found, captured := h.http.find(q.Method, q.Segments); found != nil {
+			found.describe(&a, func(name string) (string, bool) {
+				for i, capture := range found.captures {
+					if capture == name {
+						return captured[i], true
+					}
+				}
+				return "", false
+			})
+		}
+	}
+	return a
+}
+
+// host finds the entries of a host: its own, else those of the nearest
+// wildcard.
+func (c *Catalog) host(name string) *host {
+	if h := c.hosts[name]; h != nil {
+		return h
+	}
+	for {
+		_, parent, found := strings.Cut(name, ".")
+		if !found {
+			return nil
+		}
+		if h := c.wild[parent]; h != nil {
+			return h
+		}
+		name = parent
+	}
+}
+
+// unknown is the target of a request that no entry covers.
+func unknown(q *pdp.Request) pdp.Target {
+	resource := q.Path
+	if q.RPC != nil && q.RPC.Name != "" {
+		resource = q.RPC.Name
+	}
+	return pdp.Target{
+		ID: q.Host + ":" + bounded(resource), System: q.Host, Resource: bounded(resource), Sensitivity: pdp.Restricted,
+	}
+}
+
+// describe makes a the action that the entry says it is. A resource whose
+// parts the request does not have leaves the target unknown.
+func (e *entry) describe(a *pdp.Action, part func(string) (string, bool)) {
+	resource, complete := e.resource.fill(part)
+	a.Operation = e.operation
+	a.Target = pdp.Target{
+		ID: e.system.name + ":" + resource, System: e.system.name, Resource: resource,
+		Environment: e.system.environment, Owner: e.system.owner,
+		Sensitivity: e.sensitivity, Labels: e.labels, Adds: e.adds, Known: complete,
+	}
+	if !complete {
+		a.Target.Sensitivity = pdp.Restricted
+	}
+}
+
+// find describes a message to an MCP server.
+func (e *endpoint) find(rpc *pdp.RPC, a *pdp.Action) {
+	var found *entry
+	switch rpc.Method {
+	case "tools/call":
+		found = lookUp(e.tools, rpc.Name)
+	case "prompts/get":
+		found = lookUp(e.prompts, rpc.Name)
+	case "resources/read", "resources/subscribe", "resources/unsubscribe":
+		found = e.resourceEntry(rpc.Name)
+	default:
+		e.protocol(rpc, a)
+		return
+	}
+	if found == nil {
+		a.Target.System, a.Target.ID = e.system.name, e.system.name+":"+a.Target.Resource
+		return
+	}
+	found.describe(a, func(name string) (string, bool) { return argument(rpc, name) })
+}
+
+// lookUp finds an entry by its name, else the declared fallback.
+func lookUp(entries map[string]*entry, name string) *entry {
+	if e := entries[name]; e != nil && name != fallback {
+		return e
+	}
+	return entries[fallback]
+}
+
+// fallback is the name of an entry that stands for all that have none.
+const fallback = "*"
+
+// resourceEntry finds the entry of a resource's URI: the URI itself, else the
+// longest of its folders that is described ("docs://manual/").
+func (e *endpoint) resourceEntry(uri string) *entry {
+	if found := e.resources[uri]; found != nil {
+		return found
+	}
+	for rest := uri; ; {
+		end := strings.LastIndexByte(strings.TrimSuffix(rest, "/"), '/')
+		if end < 0 {
+			return e.resources[fallback]
+		}
+		rest = rest[:end+1]
+		if found := e.resources[rest]; found != nil {
+			return found
+		}
+	}
+}
+
+// protocol describes a message that concerns the server itself and no tool:
+// finding out what there is. A response to a request of the server can carry
+// anything, a person's answer or a model's words: it sends. A method that is
+// not known stays unknown.
+func (e *endpoint) protocol(rpc *pdp.RPC, a *pdp.Action) {
+	resource := rpc.Method
+	switch {
+	case rpc.Response:
+		a.Operation, resource = pdp.Send, "response"
+	case !rpc.Known:
+		a.Target.System, a.Target.Resource = e.system.name, bounded(resource)
+		a.Target.ID = e.system.name + ":" + a.Target.Resource
+		return
+	case strings.HasPrefix(rpc.Method, "tasks/"):
+		a.Operation = pdp.Execute
+	default:
+		a.Operation = pdp.Discover
+	}
+	a.Target = pdp.Target{
+		ID: e.system.name + ":" + resource, System: e.system.name, Resource: resource, Environment: e.system.environment,
+		Owner: e.system.owner, Sensitivity: e.system.sensitivity, Labels: e.system.labels, Known: true,
+	}
+	if a.Operation == pdp.Discover {
+		a.Target.Sensitivity = pdp.Public // what a server offers, not what it holds
+	}
+}
+
+// argument reads a part of a template from a message: "arguments.a.b" or "uri".
+func argument(rpc *pdp.RPC, name string) (string, bool) {
+	if name == "uri" || name == "name" {
+		return rpc.Name, rpc.Name != ""
+	}
+	path := strings.Split(strings.TrimPrefix(name, "arguments."), ".")
+	v := rpc.Arguments.Path(path...)
+	if s, ok := v.Str(); ok {
+		return s, s != ""
+	}
+	if v.Kind() == value.Number {
+		return v.Literal()
+	}
+	return "", false
+}
