@@ -21,8 +21,10 @@ type Options struct {
 	Dir    string // where everything of this stack goes
 	Binary string // of remit, see [BuildRemit]
 	Bundle string // a folder of data files and policies laid over the shipped ones; "" for none
-	// ConfigTemplate is remit's configuration; "" is integration/remit.yaml.
-	ConfigTemplate string
+	// WithoutPacks leaves the shipped packs out: Bundle brings its own.
+	WithoutPacks bool
+	// Remit is remit's configuration, a template; "" is integration/remit.yaml.
+	Remit string
 	// EnvoyReplace is passed on to [EnvoySettings].
 	EnvoyReplace []string
 }
@@ -77,6 +79,11 @@ func (s *Stack) layPolicy(ctx context.Context) error {
 	if out, err := exec.CommandContext(ctx, s.Binary, "init", s.Policy).CombinedOutput(); err != nil {
 		return fmt.Errorf("remit init: %w\n%s", err, out)
 	}
+	if s.WithoutPacks {
+		if err := os.RemoveAll(filepath.Join(s.Policy, "packs")); err != nil {
+			return err
+		}
+	}
 	if s.Bundle == "" {
 		return nil
 	}
@@ -88,7 +95,7 @@ func (s *Stack) startRemit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := s.ConfigTemplate
+	path := s.Options.Remit
 	if path == "" {
 		path = filepath.Join(s.Root, "integration", "remit.yaml")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -95,7 +96,8 @@ func addTool[In any](up *Upstream, server *mcp.Server, name, description string,
 }
 
 // StartAPI starts a plain HTTP API: it answers every request with the method
-// and path it got. `?fail=1` makes it answer 500.
+// and path it got, and with the id of the decision that let it through.
+// `?fail=1` makes it answer 500.
 func StartAPI() (*Upstream, error) {
 	up := &Upstream{}
 	return up, up.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -104,8 +106,20 @@ func StartAPI() (*Upstream, error) {
 		if r.URL.Query().Get("fail") != "" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
-		json.NewEncoder(w).Encode(map[string]string{"method": r.Method, "path": r.URL.Path})
+		json.NewEncoder(w).Encode(map[string]string{
+			"method": r.Method, "path": r.URL.Path, "decision": decisionID(r.Header.Get("x-remit-decision")),
+		})
 	}))
+}
+
+// decisionID takes the decision's id out of remit's stamp.
+func decisionID(stamp string) string {
+	for part := range strings.SplitSeq(stamp, ";") {
+		if id, ok := strings.CutPrefix(part, "id="); ok {
+			return id
+		}
+	}
+	return ""
 }
 
 func (up *Upstream) serve(handler http.Handler) error {

@@ -1,0 +1,21 @@
+// Command remit is the decision point for AI agents behind Envoy, and the
+// tools to write, check and observe its policies. `remit help` teaches.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "remit:", err)
+		os.Exit(1)
+	}
+}
