@@ -40,7 +40,7 @@ $(OPA): go.mod
 
 policies-test: $(OPA) ## the shipped policies with the stock opa: format, strict check with schemas, tests and coverage
 	@test -z "$$($(OPA) fmt --list policies)" || { echo "opa fmt: run '$(OPA) fmt -w policies'"; exit 1; }
-	$(OPA) check --strict --bundle --schema policies/schemas policies
+	$(OPA) check --strict --bundle --schema policies/schemas/input.json policies
 	$(OPA) test --bundle --coverage --threshold 95 policies >/dev/null
 	$(OPA) test --bundle policies
 

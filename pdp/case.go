@@ -92,6 +92,15 @@ func (c *Case) decision(id string) Decision {
 	return d
 }
 
+// reply says how the caller asked.
+func (c *Case) reply() Reply {
+	r := Reply{Protocol: c.Request.Protocol}
+	if rpc := c.Request.RPC; rpc != nil {
+		r.RPCMethod, r.RPCID, r.Revision = rpc.Method, rpc.ID, rpc.Revision
+	}
+	return r
+}
+
 // lasting reports whether an allow with this verdict would have to be
 // remembered.
 func (v *Verdict) lasting() bool {

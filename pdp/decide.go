@@ -40,6 +40,7 @@ func (p *Point) Generation() *Generation { return p.generation.Load() }
 // answer to travel.
 func (p *Point) Decide(ctx context.Context, env *Envelope) (d Decision) {
 	c := &Case{Now: p.now(), Envelope: env, Generation: p.generation.Load()}
+	defer func() { d.Reply = c.reply() }()
 	defer p.denyPanic(ctx, c, &d)
 	if c.Generation == nil {
 		return p.unready(ctx, c)

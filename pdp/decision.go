@@ -25,6 +25,17 @@ type Decision struct {
 	Session    string
 	Generation string
 	Digest     [32]byte
+	// Reply is how the caller asked, for a door that answers in kind. It is
+	// the question's, not the record's.
+	Reply Reply
+}
+
+// Reply says what an answer must fit to.
+type Reply struct {
+	Protocol Protocol
+	// RPCMethod, RPCID (JSON text, "" for a notification) and Revision are those
+	// of the JSON-RPC message; empty where there was none that could be read.
+	RPCMethod, RPCID, Revision string
 }
 
 // Reason is one reason of a decision.

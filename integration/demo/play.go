@@ -77,7 +77,7 @@ func print(n int, step step, a answer) {
 	if a.denied != "" {
 		word = "DENY "
 	}
-	fmt.Printf("%2d. %s  %-52s %s\n", n, word, a.request, step.shows)
+	fmt.Printf("%2d. %s  %-68s %s\n", n, word, a.request, step.shows)
 	if a.denied != "" {
 		fmt.Printf("           %s: %s\n", a.denied, a.message)
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// writeAge is how old the sample session may be for a write, as the sample
-// bundle's settings have it: seconds, where a team would say an hour.
-const writeAge = 15 * time.Second
+// writeAge is an age at which the sample session may write no more: a second
+// more than the sample bundle's settings say.
+const writeAge = 16 * time.Second
 
 // steps is the sample session.
 func steps(session *mcp.ClientSession, api *http.Client) []step {
@@ -26,9 +26,9 @@ func steps(session *mcp.ClientSession, api *http.Client) []step {
 		{"the third: the budget is spent", 0, call(session, "send_mail", mail), "budget_spent"},
 		{"a tool that nobody has described", 0, call(session, "rotate_key", map[string]any{}), "unknown_target"},
 		{"deleting is not part of this work", 0, call(session, "delete_ticket", ticket), "destructive_operation"},
+		{"a write to plain HTTP, when the session is too old", writeAge, request(api, http.MethodPost, "/v1/tickets/7/notes"), "write_too_late"},
 		{"a page of the web: untrusted content gets in", 0, call(session, "fetch_page", map[string]any{"url": "https://blog.example/post"}), "allowed"},
 		{"the page says: mail the customer list", 0, call(session, "send_mail", mail), "send_after_untrusted_content"},
-		{"a write to plain HTTP, when the session is too old", writeAge, request(api, http.MethodPost, "/v1/tickets/7/notes"), "write_too_late"},
 		{"reading still goes", 0, call(session, "read_ticket", ticket), "allowed"},
 	}
 }

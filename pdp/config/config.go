@@ -123,7 +123,7 @@ type Session struct {
 	RecentActions int      `yaml:"recent_actions"`
 }
 
-// Health is the address of /health, /ready and /metrics.
+// Health is the address of /health and /ready.
 type Health struct {
 	Address string `yaml:"address"`
 }

@@ -14,7 +14,8 @@ import (
 type selection map[string]map[string]bool
 
 // inputReads finds out what a bundle reads of its input. A reference that is
-// computed reads everything at its level.
+// computed reads everything at its level; input on its own is a reference of
+// length one, which reads all.
 func inputReads(compiler *ast.Compiler) selection {
 	reads, all := make(selection), false
 	for _, m := range compiler.Modules {
@@ -24,22 +25,11 @@ func inputReads(compiler *ast.Compiler) selection {
 			}
 			return false
 		})
-		ast.WalkTerms(m, func(t *ast.Term) bool {
-			all = all || t.Equal(ast.InputRootDocument) && !isRefHead(t)
-			return false
-		})
 	}
 	if all {
 		return nil
 	}
 	return reads
-}
-
-// isRefHead reports whether t is the variable input, which every reference to
-// it begins with: references are looked at on their own.
-func isRefHead(t *ast.Term) bool {
-	_, isVar := t.Value.(ast.Var)
-	return isVar
 }
 
 // add adds what a reference reads; false where it reads all of input.

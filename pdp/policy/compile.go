@@ -9,9 +9,9 @@ package policy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -89,7 +89,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, fromOPA(compiler.Errors).err()
 	}
-	if problems := directMemory(compiler); len(problems) > 0 {
+	if problems := undeclared(compiler, declared); len(problems) > 0 {
 		return nil, problems.err()
 	}
 	e := &Engine{revision: s.Revision, timeout: o.Timeout, declared: declared, reads: inputReads(compiler)}
@@ -188,30 +188,35 @@ func newQuery(ctx context.Context, path string, compiler *ast.Compiler, store st
 // none of a mistake: it denies.
 func (e *Engine) try(ctx context.Context, entrypoint string) error {
 	var problems Problems
-	for name, input := range samples(e.declared) {
-		_, err := e.Decide(ctx, input)
-		refusal, isRefusal := err.(*pdp.Refusal)
+	for _, sample := range samples(e.declared) {
+		_, err := e.Decide(ctx, sample.input)
+		var refusal *pdp.Refusal
 		switch {
 		case err == nil:
-		case isRefusal && refusal.Reason.Code == pdp.CodePolicyUndefined && entrypoint != DefaultEntrypoint:
+		case errors.As(err, &refusal) && refusal.Reason.Code == pdp.CodePolicyUndefined && entrypoint != DefaultEntrypoint:
 			e.warnings = append(e.warnings, Problem{
-				Text:   fmt.Sprintf("%s is undefined for %s, which denies as an outage of the policy", entrypoint, name),
+				Text:   fmt.Sprintf("%s is undefined for %s, which denies as an outage of the policy", entrypoint, sample.name),
 				Remedy: "give it a default",
 			})
 		default:
-			problems = append(problems, Problem{Text: fmt.Sprintf("%s for %s: %v", entrypoint, name, err)})
+			problems = append(problems, Problem{Text: fmt.Sprintf("%s for %s: %v", entrypoint, sample.name, err)})
 		}
 	}
 	return problems.err()
 }
 
-// samples are inputs that every bundle must have an answer to.
-func samples(declared *pdp.Declarations) map[string]value.Value {
+// sample is an input that every bundle must have an answer to.
+type sample struct {
+	name  string
+	input value.Value
+}
+
+func samples(declared *pdp.Declarations) []sample {
 	generation := &pdp.Generation{Declared: declared}
 	nobody := &pdp.Case{Envelope: &pdp.Envelope{}, Generation: generation, Now: time.Unix(1_800_000_000, 0)}
 	somebody := *nobody
 	somebody.Agent = pdp.Agent{ID: "sample-agent", Issuer: "https://issuer.example", Kind: "jwt"}
-	return map[string]value.Value{"a caller without an identity": nobody.Input(), "an unknown agent": somebody.Input()}
+	return []sample{{"a caller without an identity", nobody.Input()}, {"an unknown agent", somebody.Input()}}
 }
 
 // capabilities are OPA's without what a decision must not depend on.
@@ -263,27 +268,3 @@ func appendForbidden(found Problems, operator *ast.Term, loc *ast.Location) Prob
 	}
 	return found
 }
-
-// libraryRoot is the package of the shipped library.
-var libraryRoot = ast.MustParseRef("data.remit")
-
-// directMemory reports references to input.memory outside the library: read
-// raw, a cell that was lost looks like one that never was.
-func directMemory(compiler *ast.Compiler) (found Problems) {
-	for _, m := range compiler.Modules {
-		if m.Package.Path.HasPrefix(libraryRoot) {
-			continue
-		}
-		ast.WalkRefs(m, func(r ast.Ref) bool {
-			if len(r) >= 2 && r[0].Equal(ast.InputRootDocument) && r[1].Equal(ast.StringTerm("memory")) {
-				found = append(found, at(r[0].Location, "ask data.remit.history, whose answers are safe when something was lost",
-					"input.memory is read directly"))
-			}
-			return false
-		})
-	}
-	return found
-}
-
-// oneLine makes a message of OPA fit a log line.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/config"
-	"github.com/remit-pdp/remit/pdp/door/outcome"
 	"github.com/remit-pdp/remit/pdp/state"
 	"github.com/remit-pdp/remit/pdp/state/localstore"
 )
@@ -45,11 +44,15 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	history := state.New(store, keys, stateSettings(c), time.Now)
+	history := state.New(store, keys, StateSettings(c), time.Now)
 	defer func() { err = errors.Join(err, history.Close()) }()
 	point := pdp.NewPoint(history, keys, time.Now, func(cause any, stack []byte) {
 		log.Error("a panic became a denial", "cause", fmt.Sprint(cause), "stack", string(stack))
 	})
+	activated := &state.Entry{Kind: state.Activated, At: time.Now().UnixNano(), Generation: generation.ID}
+	if err := store.Append(ctx, activated); err != nil {
+		return err
+	}
 	point.Activate(generation)
 
 	doors, err := listen(c, point, keys, log)
@@ -60,19 +63,19 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	return doors.serve(ctx)
 }
 
-// settler makes outcomes settle, and tells of those that do not.
-type settler struct {
-	point *pdp.Point
-	log   *slog.Logger
-}
-
-// Settle implements [outcome.Settler].
-func (s settler) Settle(ctx context.Context, o pdp.Outcome) error {
-	err := s.point.Settle(ctx, o)
-	if err != nil {
-		s.log.Warn("an outcome was not settled", "source", o.Source, "decision_id", o.DecisionID, "error", err)
+// storeOptions are the store's part of the configuration.
+func storeOptions(c *config.Config, keys *pdp.Keys, log *slog.Logger) localstore.Options {
+	return localstore.Options{
+		Keys: keys, Sync: c.State.Durability == "sync", SegmentBytes: c.State.SegmentBytes,
+		Warn: func(err error) { log.Warn("state", "error", err) },
 	}
-	return err
 }
 
-var _ outcome.Settler = settler{}
+// StateSettings are the history's part of the configuration.
+func StateSettings(c *config.Config) state.Settings {
+	s := state.Defaults
+	s.Idle, s.MaxAge, s.Carry = c.State.Session.Idle.D(), c.State.Session.MaxAge.D(), c.State.Session.Carry.D()
+	s.OutcomeTimeout = c.State.OutcomeTimeout.D()
+	s.MaxOpen, s.MaxPerMinute, s.Recent = c.State.Session.MaxOpen, c.State.Session.MaxPerMinute, c.State.Session.RecentActions
+	return s
+}

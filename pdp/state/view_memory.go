@@ -65,6 +65,7 @@ func (t *turn) cellView(c *pdp.Case, fact *pdp.Fact, paths [][]string) value.Val
 	members := []value.Member{
 		value.M("kind", value.Str(string(fact.Kind))),
 		value.M("keyed", value.Of(keyed)),
+		value.M("ttl_ns", value.Int(int64(fact.TTL))),
 		value.M("lost_until_ns", value.Int(lost)),
 		value.M("complete_from_ns", value.Int(t.completeFrom(fact, since))),
 	}

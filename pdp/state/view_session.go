@@ -85,7 +85,7 @@ func (v *sessionView) expiresIn() int64 {
 		return max(0, (v.session.Expires-v.at)/int64(time.Second))
 	}
 	life := v.settings.MaxAge
-	if v.c.Admission != nil && v.c.Admission.ExpiresIn > 0 {
+	if v.c != nil && v.c.Admission != nil && v.c.Admission.ExpiresIn > 0 {
 		life = min(life, v.c.Admission.ExpiresIn)
 	}
 	return int64(life / time.Second)

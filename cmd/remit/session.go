@@ -1,0 +1,118 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/remit-pdp/remit/pdp/server"
+	"github.com/remit-pdp/remit/pdp/state"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+func newSession() *cobra.Command {
+	session := &cobra.Command{
+		Use:   "session",
+		Short: "See the sessions and what each has done",
+		Long: `See the sessions and what is remembered of each, as a policy would see it now.
+It is read from the state directory, also while remit serves.`,
+	}
+	session.AddCommand(newSessionList(), newSessionShow())
+	return session
+}
+
+// eachSession visits every session in the configured state directory as an
+// operator sees it.
+func eachSession(cmd *cobra.Command, visit func(id string, shown value.Value)) error {
+	c, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	journal, err := openJournal(cmd)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	return journal.Partitions(cmd.Context(), func(p *state.Partition) error {
+		for id := range p.Sessions {
+			visit(id, p.Show(id, server.StateSettings(c), now))
+		}
+		return nil
+	})
+}
+
+func newSessionList() *cobra.Command {
+	var all bool
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the sessions, the latest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var shown []value.Value
+			err := eachSession(cmd, func(_ string, v value.Value) {
+				if all || v.Get("state").Text() != "ended" {
+					shown = append(shown, v)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			slices.SortFunc(shown, func(a, b value.Value) int {
+				return cmp.Or(strings.Compare(b.Get("started_at").Text(), a.Get("started_at").Text()), strings.Compare(a.Get("id").Text(), b.Get("id").Text()))
+			})
+			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(out, "SESSION\tAGENT\tFOR\tSTATE\tAGE\tACTIONS\tDENIED\tREACHED\tLABELS")
+			for _, v := range shown {
+				fmt.Fprintln(out, strings.Join(row(v), "\t"))
+			}
+			return out.Flush()
+		},
+	}
+	list.Flags().BoolVar(&all, "all", false, "list sessions that have ended as well")
+	return list
+}
+
+// row is a session in the list.
+func row(v value.Value) []string {
+	age, _ := v.Get("age_seconds").Int()
+	actions, _ := v.Get("actions").Literal()
+	denied, _ := v.Get("denied").Literal()
+	var labels []string
+	v.Get("labels").Range(func(name string, _ value.Value) bool {
+		labels = append(labels, name)
+		return true
+	})
+	slices.Sort(labels)
+	return []string{
+		v.Get("id").Text(), v.Path("agent", "id").Text(), v.Path("root", "id").Text(), v.Get("state").Text(),
+		(time.Duration(age) * time.Second).String(), actions, denied, v.Get("max_sensitivity").Text(), strings.Join(labels, ","),
+	}
+}
+
+func newSessionShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show SESSION",
+		Short: "Print everything that is remembered of a session",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var found value.Value
+			err := eachSession(cmd, func(id string, v value.Value) {
+				if id == args[0] {
+					found = v
+				}
+			})
+			if err != nil {
+				return err
+			}
+			if !found.Defined() {
+				return fmt.Errorf("there is no session %q; remit session list --all lists them", args[0])
+			}
+			return printIndented(cmd.OutOrStdout(), found)
+		},
+	}
+}

@@ -1,0 +1,72 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp/state"
+)
+
+// Line returns an entry as one line for a person: when, who, what, and why.
+func Line(e *state.Entry) string {
+	when := time.Unix(0, e.At).Format("15:04:05.000")
+	switch {
+	case e.Record != nil:
+		return when + " " + decisionLine(e.Record)
+	case e.Settling != nil:
+		s := e.Settling
+		return fmt.Sprintf("%s  outcome    %s, status %d  (%s)", when, s.State, s.Status, short(s.ID))
+	default:
+		return fmt.Sprintf("%s  generation %s is in force", when, e.Generation)
+	}
+}
+
+func decisionLine(r *state.Record) string {
+	who := r.Agent.ID
+	if who == "" {
+		who = "nobody"
+	}
+	what := r.Method + " " + r.Host + r.Path
+	if r.RPC != "" {
+		what = strings.TrimSpace(r.RPC + " " + r.Tool)
+	}
+	times := ""
+	if r.Count > 1 {
+		times = fmt.Sprintf(" (%d times)", r.Count)
+	}
+	line := fmt.Sprintf(" %-9s  %s  %s  %s on %s%s", strings.ToUpper(r.Effect.String()), who, what, r.Operation, r.System, times)
+	if codes := reasonCodes(r); codes != "" {
+		line += "  [" + codes + "]"
+	}
+	if r.Detail != "" {
+		line += "  " + r.Detail
+	}
+	return printable(line + "  (" + short(r.ID) + ")")
+}
+
+func reasonCodes(r *state.Record) string {
+	codes := make([]string, len(r.Reasons))
+	for i, reason := range r.Reasons {
+		codes[i] = reason.Code
+	}
+	return strings.Join(codes, ", ")
+}
+
+// short is enough of a decision id to find it: its part that changes.
+func short(id string) string {
+	if len(id) < 32 {
+		return id
+	}
+	return id[21:32]
+}
+
+// printable keeps what a request said from speaking to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == 0x202e {
+			return '.'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,79 @@
+package extauthz
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// denialCode is the JSON-RPC error code of a denial, of the range that the
+// specification leaves to servers.
+const denialCode = -32010
+
+// mcpAnswer answers a denied MCP request by its id: a call of a tool with a
+// result that is an error, which the model reads; anything else with a
+// JSON-RPC error. The HTTP status is 200, so that the client goes on with its
+// session; Envoy counts it as a denial all the same.
+func (r renderer) mcpAnswer(d *pdp.Decision) answer {
+	id, err := value.ParseJSON([]byte(d.Reply.RPCID))
+	if err != nil {
+		return problem(d)
+	}
+	message := []value.Member{value.M("jsonrpc", value.Str("2.0")), value.M("id", id)}
+	if r.denyAs == AsToolError && d.Reply.RPCMethod == "tools/call" {
+		message = append(message, value.M("result", toolError(d)))
+	} else {
+		message = append(message, value.M("error", value.Obj(
+			value.M("code", value.Int(denialCode)),
+			value.M("message", value.Str(sentence(d))),
+			value.M("data", value.Obj(explanation(d)...)))))
+	}
+	return answer{
+		status: http.StatusOK,
+		headers: ownHeaders(d, pdp.Header{Name: "content-type", Value: "application/json"},
+			pdp.Header{Name: "cache-control", Value: "no-store"}),
+		body: string(value.AppendJSON(nil, value.Obj(message...))),
+	}
+}
+
+// toolError is the result of a call that was not made (MCP, server/tools,
+// "Error Handling").
+func toolError(d *pdp.Decision) value.Value {
+	members := []value.Member{
+		value.M("isError", value.Of(true)),
+		value.M("content", value.List(value.Obj(value.M("type", value.Str("text")), value.M("text", value.Str(sentence(d)))))),
+		value.M("structuredContent", value.Obj(explanation(d)...)),
+	}
+	if d.Reply.Revision >= "2026-07-28" {
+		// The revision's results say whether they are all there is.
+		members = append(members, value.M("resultType", value.Str("complete")))
+	}
+	return value.Obj(members...)
+}
+
+// sentence says it to a model.
+func sentence(d *pdp.Decision) string {
+	var b strings.Builder
+	b.WriteString("Denied")
+	for i, reason := range d.Reasons {
+		separator := "; "
+		if i == 0 {
+			separator = ": "
+		}
+		b.WriteString(separator)
+		if reason.Message != "" {
+			fmt.Fprintf(&b, "%s (%s)", reason.Message, reason.Code)
+		} else {
+			b.WriteString(reason.Code)
+		}
+	}
+	fmt.Fprintf(&b, ". What to do: %s.", remedies[d.Class])
+	if seconds := retrySeconds(d); seconds > 0 {
+		fmt.Fprintf(&b, " Trying again can help after %d seconds.", seconds)
+	}
+	fmt.Fprintf(&b, " Decision %s.", d.ID)
+	return b.String()
+}

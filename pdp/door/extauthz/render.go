@@ -1,0 +1,133 @@
+package extauthz
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// stampHeader carries the signed decision to the tool.
+const stampHeader = "x-remit-decision"
+
+// renderer turns decisions into Envoy's answers.
+type renderer struct {
+	denyAs DenyAs
+	keys   *pdp.Keys
+	now    func() time.Time
+}
+
+// response is the only constructor of an answer. It begins with the denial and
+// becomes an allow where the decision is one and has an id, which says that it
+// was recorded.
+func (r renderer) response(d pdp.Decision) *authv3.CheckResponse {
+	response := &authv3.CheckResponse{
+		Status:          &rpcstatus.Status{Code: int32(codes.PermissionDenied)},
+		DynamicMetadata: dynamicMetadata(&d),
+	}
+	if d.Effect == pdp.Allow && d.ID != "" {
+		response.Status = &rpcstatus.Status{Code: int32(codes.OK)}
+		response.HttpResponse = &authv3.CheckResponse_OkResponse{OkResponse: r.allowed(&d)}
+		return response
+	}
+	a := r.denied(&d)
+	response.HttpResponse = &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{
+		Status:  &typev3.HttpStatus{Code: typev3.StatusCode(a.status)},
+		Headers: options(a.headers),
+		Body:    a.body,
+	}}
+	return response
+}
+
+// allowed changes the request that goes on to the tool. Envoy applies removals
+// after additions, so that a name in both would be gone: the policy's word to
+// remove a header wins, except about remit's own.
+func (r renderer) allowed(d *pdp.Decision) *authv3.OkHttpResponse {
+	p := &d.Response
+	ok := &authv3.OkHttpResponse{
+		Headers:                 options(append(p.Headers[:len(p.Headers):len(p.Headers)], pdp.Header{Name: stampHeader, Value: r.keys.Stamp(d, r.now())})),
+		HeadersToRemove:         p.RemoveHeaders,
+		ResponseHeadersToAdd:    options(p.ResponseHeaders),
+		QueryParametersToRemove: p.RemoveQuery,
+	}
+	for _, q := range p.SetQuery {
+		ok.QueryParametersToSet = append(ok.QueryParametersToSet, &corev3.QueryParameter{Key: q.Name, Value: q.Value})
+	}
+	return ok
+}
+
+// options sets headers. The append action is always spelt out: what an unset
+// one means differs between clients and versions, and where it means append a
+// client's own copy of the header would stay beside this one. Further values of
+// one name are added to its first.
+func options(headers pdp.Headers) []*corev3.HeaderValueOption {
+	list := make([]*corev3.HeaderValueOption, len(headers))
+	seen := make(map[string]bool, len(headers))
+	for i, h := range headers {
+		action := corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
+		if seen[h.Name] {
+			action = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD
+		}
+		seen[h.Name] = true
+		list[i] = &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: h.Name, Value: h.Value},
+			AppendAction: action,
+		}
+	}
+	return list
+}
+
+// dynamicMetadata is what later filters and the access log see: what the
+// policy handed on, and the decision's id, by which the outcome is found.
+func dynamicMetadata(d *pdp.Decision) *structpb.Struct {
+	fields := make(map[string]*structpb.Value)
+	d.Metadata.Range(func(name string, v value.Value) bool {
+		fields[name] = toProto(v)
+		return true
+	})
+	if d.ID != "" {
+		fields["decision_id"] = structpb.NewStringValue(d.ID)
+	}
+	return &structpb.Struct{Fields: fields}
+}
+
+func toProto(v value.Value) *structpb.Value {
+	switch v.Kind() {
+	case value.Bool:
+		b, _ := v.Bool()
+		return structpb.NewBoolValue(b)
+	case value.Number:
+		text, _ := v.Literal()
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return structpb.NewStringValue(text) // too large for a double
+		}
+		return structpb.NewNumberValue(n)
+	case value.String:
+		return structpb.NewStringValue(strings.ToValidUTF8(v.Text(), "\ufffd"))
+	case value.Array:
+		list := &structpb.ListValue{}
+		for _, item := range v.Items() {
+			list.Values = append(list.Values, toProto(item))
+		}
+		return structpb.NewListValue(list)
+	case value.Map:
+		fields := make(map[string]*structpb.Value)
+		v.Range(func(name string, member value.Value) bool {
+			fields[name] = toProto(member)
+			return true
+		})
+		return structpb.NewStructValue(&structpb.Struct{Fields: fields})
+	default:
+		return structpb.NewNullValue()
+	}
+}

@@ -1,0 +1,105 @@
+// Package extauthz is the door that Envoy asks at:
+// envoy.service.auth.v3.Authorization over gRPC. It turns a CheckRequest into
+// an envelope, has it decided, and renders the decision; it judges nothing.
+//
+// What makes it more than a translation is what Envoy takes for an allow: an
+// empty answer, an answer without a status, a status of OK beside a denial. So
+// there is one constructor of answers, which begins with a denial, and a guard
+// around the service that replaces anything else (invariant 1).
+package extauthz
+
+import (
+	"context"
+	"time"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// Decider decides about an envelope. It is [pdp.Point].
+type Decider interface {
+	Decide(context.Context, *pdp.Envelope) pdp.Decision
+}
+
+// Settings are those of one listener.
+type Settings struct {
+	Listener string // its name
+	// Proxy is the name of who asks: what reaches the listener is the proxy.
+	Proxy string
+	// TrustID says that the proxy chooses the ids of its checks.
+	TrustID bool
+	// BodyIsExact says that the text field of a body holds its bytes.
+	BodyIsExact bool
+	// DenyAs is how a denied MCP call is answered.
+	DenyAs DenyAs
+	// Deadline is the longest a decision may take; Margin is left of the
+	// caller's deadline for the answer to travel.
+	Deadline, Margin time.Duration
+}
+
+// DenyAs is a way of answering a denied MCP call.
+type DenyAs string
+
+// The ways. With AsToolError the model reads the reason as the tool's result,
+// and the client neither begins anew nor asks a person to log in.
+const (
+	AsToolError    DenyAs = "tool_error"
+	AsJSONRPCError DenyAs = "jsonrpc_error"
+	AsHTTP         DenyAs = "http"
+)
+
+// Server answers the checks of one listener. Safe for concurrent use.
+type Server struct {
+	authv3.UnimplementedAuthorizationServer
+	settings Settings
+	decider  Decider
+	render   renderer
+	now      func() time.Time
+	// crashed is told of panics outside of the decision.
+	crashed func(cause any, stack []byte)
+}
+
+// NewServer returns the door of a listener.
+func NewServer(s Settings, d Decider, keys *pdp.Keys, now func() time.Time, crashed func(cause any, stack []byte)) *Server {
+	return &Server{settings: s, decider: d, render: renderer{s.DenyAs, keys, now}, now: now, crashed: crashed}
+}
+
+// Check implements the service. It always answers with an explicit decision
+// and never with a gRPC error, which Envoy would not take for a denial; and it
+// answers before the caller stops waiting, even if the decision hangs.
+func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	end := s.end(ctx)
+	deciding, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	defer cancel()
+	answer := make(chan *authv3.CheckResponse, 1)
+	go func() {
+		defer s.recovered(answer)
+		answer <- s.render.response(s.decider.Decide(deciding, s.envelope(request)))
+	}()
+	// Half of the margin is for a decision that ends in time and is still
+	// being recorded.
+	late := time.NewTimer(time.Until(end) + s.settings.Margin/2)
+	defer late.Stop()
+	select {
+	case response := <-answer:
+		return response, nil
+	case <-late.C:
+		return s.render.response(outOfTime), nil
+	}
+}
+
+// end is when the decision must have been made.
+func (s *Server) end(ctx context.Context) time.Time {
+	end := time.Now().Add(s.settings.Deadline)
+	if callers, ok := ctx.Deadline(); ok && callers.Before(end) {
+		end = callers
+	}
+	return end.Add(-s.settings.Margin)
+}
+
+// outOfTime is the answer where the decision itself does not end.
+var outOfTime = pdp.Decision{
+	Class:   pdp.Unavailable,
+	Reasons: []pdp.Reason{{Code: pdp.CodeDeadline, Message: "no decision could be made in time"}},
+}

@@ -1,0 +1,146 @@
+# The starter pack as a whole: what one change to an allowed request makes of it.
+package packs.starter_test
+
+import data.remit.admission
+import data.remit.authz
+import data.remit.example
+import data.remit.settings
+
+codes(change) := example.codes(d.reasons) if d := authz.decision with input as example.changed(change)
+
+effect(change) := e if e := authz.decision.effect with input as example.changed(change)
+
+test_the_example_is_allowed if {
+	effect({}) == "allow"
+	codes({}) == {"within_task"}
+}
+
+denials := {
+	"identity_required": {
+		"agent": {"kind": "none", "id": "", "registered": false, "profile": {}},
+		"session": {"state": "none"},
+	},
+	"agent_not_registered": {"agent": {"registered": false}},
+	"unknown_target": {"target": {"known": false}},
+	"system_out_of_task": {"target": {"system": "payroll"}},
+	"operation_out_of_task": {"action": {"operation": "admin"}},
+	"tool_out_of_task": {"agent": {"profile": {"tools": ["search"]}}},
+	"sensitivity_out_of_task": {"target": {"sensitivity": "restricted", "level": 3}},
+	"session_too_old": {
+		"session": {"age_seconds": settings.max_age_seconds.confidential + 1},
+		"target": {"sensitivity": "confidential", "level": 2},
+	},
+	"write_too_late": {
+		"session": {"age_seconds": settings.write_age_seconds + 1},
+		"action": {"operation": "write"},
+	},
+	"send_after_untrusted_content": {
+		"session": {"labels": {"untrusted-content": {"since_seconds": 1}}},
+		"action": {"operation": "send"},
+	},
+	"write_after_untrusted_content": {
+		"session": {"labels": {"untrusted-content": {"since_seconds": 1}}},
+		"action": {"operation": "write"},
+	},
+	"send_after_secret": {
+		"session": {"labels": {"secret": {"since_seconds": 1}}},
+		"action": {"operation": "send"},
+	},
+	"history_incomplete": {
+		"session": {"labels": {"history-incomplete": {"since_seconds": 1}}},
+		"action": {"operation": "write"},
+	},
+	"destructive_operation": {
+		"action": {"operation": "delete"},
+		"agent": {"profile": {"destructive": []}},
+	},
+	"destructive_too_late": {
+		"action": {"operation": "delete"},
+		"session": {"age_seconds": settings.destructive_age_seconds + 1},
+	},
+	"destructive_for_nobody": {"action": {"operation": "delete"}, "agent": {"chain": []}},
+	"too_many_actions": {"session": {"windows": {"1m": {"actions": {"lo": 1, "hi": settings.actions_per_minute}}}}},
+	"repeated_call": {"memory": {"same_call": {"this": example.ring([example.entry(0, "settled") |
+		some _ in numbers.range(1, settings.same_call_per_minute)
+	])}}},
+	"too_many_denials": {
+		"session": {"consecutive_denied": settings.denials_in_a_row},
+		"action": {"operation": "write"},
+	},
+	"reach": {
+		"session": {"targets": settings.max_targets},
+		"target": {"new_to_session": true},
+	},
+	"body_not_seen": {"request": {"body_state": "truncated"}},
+}
+
+test_what_is_denied_and_why[code] if {
+	some code, change in denials
+	effect(change) == "deny"
+	code in codes(change)
+}
+
+allowed := {
+	"a fresh write": {"action": {"operation": "write"}},
+	"a granted, fresh deletion for a person": {"action": {"operation": "delete"}},
+	"reading after untrusted content": {"session": {"labels": {"untrusted-content": {}}}},
+	"the last second of a session for a write": {
+		"session": {"age_seconds": settings.write_age_seconds},
+		"action": {"operation": "write"},
+	},
+	"the last call that is not too many": {"memory": {"same_call": {"this": example.ring([example.entry(0, "settled") |
+		some _ in numbers.range(1, settings.same_call_per_minute - 1)
+	])}}},
+	"an unseen body of a plain read": {"request": {"body_state": "unseen", "protocol": "http"}},
+	"a new target within reach": {"target": {"new_to_session": true}},
+	"a tool that is named": {"agent": {"profile": {"tools": ["read_ticket"]}}},
+	"a discovery, over and over": {
+		"action": {"operation": "discover"},
+		"memory": {"same_call": {"this": example.ring([example.entry(0, "settled") | some _ in numbers.range(1, 15)])}},
+	},
+}
+
+test_what_is_allowed[name] if {
+	some name, change in allowed
+	effect(change) == "allow"
+}
+
+test_a_task_narrows_the_agent if {
+	task := {"source": "claim", "systems": ["wiki"]}
+	"system_out_of_task" in codes({"session": {"task": task}})
+	effect({"session": {"task": object.union(task, {"systems": ["tickets"]})}}) == "allow"
+}
+
+test_nobody_is_told_to_identify_and_not_how_the_rest_would_go if {
+	d := authz.decision with input as example.changed(denials.identity_required)
+	d.class == "unauthenticated"
+}
+
+test_probing_ends_in_quarantine if {
+	probing := example.changed({"session": {"consecutive_denied": settings.denials_to_quarantine - 1}})
+	authz.decision.session.quarantine == true with input as probing
+}
+
+test_reading_a_credential_marks_the_session if {
+	d := authz.decision with input as example.changed({"action": {"operation": "credential"}})
+	d.effect == "allow"
+	d.labels == {"secret"}
+}
+
+test_every_call_is_remembered if {
+	d := authz.decision with input as example.request
+	d.remember == {{"fact": "same_call", "key": ["d1"], "on": "attempted"}}
+}
+
+test_a_registered_agent_is_admitted_with_the_task_of_its_token if {
+	claims := {"task": {"purpose": "ticket 7", "systems": ["tickets"], "other": 1}}
+	d := admission.decision with input as example.changed({"agent": {"claims": claims}})
+	d.admit == true
+	d.task == {"source": "claim", "purpose": "ticket 7", "systems": ["tickets"]}
+}
+
+test_an_unregistered_agent_is_not_admitted if {
+	d := admission.decision with input as example.changed({"agent": {"registered": false}})
+	d.admit == false
+	d.reasons == {{"code": "agent_not_registered", "message": "this agent is not registered"}}
+}

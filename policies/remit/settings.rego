@@ -1,0 +1,47 @@
+# METADATA
+# title: Settings
+# description: |
+#   The numbers and lists that the starter pack works with. Change them to what
+#   your team means; the tests say whether they still make sense.
+package remit.settings
+
+# How old a session may be, in seconds, to touch a target of this sensitivity.
+max_age_seconds := {
+	"public": 28800,
+	"internal": 28800,
+	"confidential": 3600,
+	"restricted": 900,
+}
+
+# How old a session may be, in seconds, for an operation that changes
+# something, and for one that destroys or mints credentials.
+write_age_seconds := 3600
+
+destructive_age_seconds := 600
+
+# Operations that change something, and those among them that need a grant of
+# their own in the agent's profile (`destructive`).
+writes := {"write", "delete", "execute", "send", "credential", "admin"}
+
+destructive := {"delete", "execute", "credential", "admin"}
+
+# What a session that carries a label may no longer do.
+taint := {
+	"untrusted-content": {"write", "delete", "execute", "send", "credential", "admin"},
+	"secret": {"send"},
+}
+
+# Runaway loops: actions in a minute, the same call in a minute, denials in a
+# row, and denials in a row after which the session is quarantined.
+actions_per_minute := 200
+
+same_call_per_minute := 10
+
+denials_in_a_row := 10
+
+denials_to_quarantine := 25
+
+# How far a session may reach: distinct targets, and systems.
+max_targets := 200
+
+max_systems := 8
