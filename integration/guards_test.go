@@ -2,11 +2,9 @@ package integration
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -64,26 +62,7 @@ func withoutGuard(t *testing.T, g guard) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(root, g.File)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(text), g.Replace); n != 1 {
-		t.Fatalf("%s contains the guard %d times, want once: testdata/guards.yaml is out of date", g.File, n)
-	}
-	changed := filepath.Join(t.TempDir(), "changed.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), g.Replace, g.With, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlayFile := filepath.Join(t.TempDir(), "overlay.json")
-	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	overlayFile := overlayOf(t, root, g.File, g.Replace, g.With)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, "go", "test", "-overlay", overlayFile, "-count=1", "-run", g.Run, g.Package)

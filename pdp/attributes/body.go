@@ -1,7 +1,9 @@
 package attributes
 
 import (
+	"bytes"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -47,11 +49,12 @@ func emptyBody(e *pdp.Envelope) pdp.BodyState {
 	if e.BodySize > 0 {
 		return pdp.BodyUnseen
 	}
-	// Over HTTP/2 a body needs no header that announces it; the proxy's own
+	// From HTTP/2 on a body needs no header that announces it; the proxy's own
 	// header is there when it waited for one.
 	_, buffered := e.Headers.Get(partialHeader)
 	contentType, _ := e.Headers.Get("content-type")
-	if hasLength == 0 && buffered == 0 && contentType != "" && mayHaveBody(e.Method) {
+	announced := strings.HasPrefix(e.Protocol, "HTTP/1.")
+	if hasLength == 0 && buffered == 0 && mayHaveBody(e.Method) && (contentType != "" || !announced) {
 		return pdp.BodyUnseen
 	}
 	return pdp.BodyNone
@@ -84,6 +87,10 @@ func wholeBody(e *pdp.Envelope) string {
 	return ""
 }
 
+// jsonTypes are the names under which servers read JSON, besides "+json": the
+// registered one, and those of the web's sniffing standard and of JSON-RPC.
+var jsonTypes = []string{"application/json", "text/json", "application/json-rpc", "application/jsonrequest"}
+
 // parseBody reads the types of body that policies are written about; any other
 // type is left unread.
 func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
@@ -102,7 +109,7 @@ func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
 		return value.Nothing, "the charset is not UTF-8"
 	}
 	switch {
-	case media == "application/json" || strings.HasSuffix(media, "+json"):
+	case slices.Contains(jsonTypes, media) || strings.HasSuffix(media, "+json"):
 		return parseJSON(e.Body)
 	case media == "application/x-www-form-urlencoded":
 		if !utf8.Valid(e.Body) {
@@ -129,6 +136,6 @@ func parseJSON(body []byte) (parsed value.Value, rule string) {
 }
 
 func looksLikeJSON(body []byte) bool {
-	trimmed := strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n\ufeff")
-	return strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")
+	trimmed := bytes.TrimLeft(body, " \t\r\n\ufeff")
+	return len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[')
 }

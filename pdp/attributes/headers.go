@@ -1,6 +1,7 @@
 package attributes
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -12,7 +13,13 @@ import (
 // (CVE-2021-32777).
 var single = []string{
 	"authorization", "content-encoding", "content-length", "content-type", "host", "mcp-method", "mcp-name",
-	"mcp-protocol-version", "mcp-session-id", "x-request-id",
+	"mcp-protocol-version", "mcp-session-id", "x-request-id", partialHeader,
+}
+
+// overrides are headers by which some servers take another method or path than
+// the request's.
+var overrides = []string{
+	"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url",
 }
 
 // commas are the single headers whose value can hold a comma of its own.
@@ -24,6 +31,9 @@ func checkHeaders(e *pdp.Envelope) *pdp.Refusal {
 		dashed := strings.ReplaceAll(h.Name, "_", "-")
 		if dashed != h.Name && slices.Contains(single, dashed) {
 			return refuse(CodeHeader, "a header is spelt with an underscore where servers read a dash: "+dashed)
+		}
+		if slices.Contains(overrides, dashed) {
+			return refuse(CodeHeader, "a header gives some servers another method or path: "+dashed)
 		}
 	}
 	for _, name := range single {
@@ -73,20 +83,27 @@ func canonicalHost(host string) (string, bool) {
 		}
 		host = host[:end]
 	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if host == "" || strings.Contains(host, "..") {
-		return "", false
+	if inner, isLiteral := strings.CutPrefix(host, "["); isLiteral {
+		return canonicalIPv6(inner)
 	}
-	for i := range len(host) {
-		b := host[i]
-		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || strings.IndexByte("-._[]:", b) >= 0) {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			return "", false
 		}
 	}
-	if strings.ContainsAny(host, "[]:") != (host[0] == '[' && host[len(host)-1] == ']') {
+	return host, true
+}
+
+// canonicalIPv6 returns the address in brackets, of which the first is gone, as
+// RFC 5952 writes it: there are many ways to.
+func canonicalIPv6(s string) (string, bool) {
+	inner, closed := strings.CutSuffix(s, "]")
+	address, err := netip.ParseAddr(inner)
+	if !closed || err != nil || !address.Is6() || address.Zone() != "" {
 		return "", false
 	}
-	return host, true
+	return "[" + address.String() + "]", true
 }
 
 func digits(s string) bool {

@@ -3,6 +3,7 @@ package attributes
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/value"
@@ -17,14 +18,18 @@ func readTarget(target string, q *pdp.Request) *pdp.Refusal {
 	if rule := pathRule(path); rule != "" {
 		return refuse(CodePath, rule)
 	}
-	q.Path = path
+	var segments []string
 	for segment := range strings.SplitSeq(path[1:], "/") {
 		decoded, err := url.PathUnescape(segment)
 		if err != nil {
 			return refuse(CodePath, "the path has an invalid escape")
 		}
-		q.Segments = append(q.Segments, decoded)
+		if !utf8.ValidString(decoded) {
+			return refuse(CodePath, "the path is not UTF-8: servers differ in what they read there")
+		}
+		segments = append(segments, decoded)
 	}
+	q.Path, q.Segments = path, segments
 	if !hasQuery {
 		return nil
 	}
@@ -82,7 +87,7 @@ func escapeRule(s string) string {
 		return "the path has an escaped control character"
 	case b == '/' || b == '\\' || b == ';' || b == '#' || b == '?' || b == '%' || b == '*':
 		return "the path has an escaped character that servers read differently (slash, backslash, semicolon, number sign, question mark, percent, asterisk)"
-	case unreserved(b):
+	case standsItself(b):
 		return "the path has an escape that is not needed: the same path has another spelling"
 	}
 	return ""
@@ -101,10 +106,12 @@ func unhex(b byte) byte {
 	return b - 'A' + 10
 }
 
-// unreserved are the characters of RFC 3986 section 2.3, which never need an
-// escape.
-func unreserved(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("-._~", b) >= 0
+// standsItself are the characters that a segment can hold without an escape
+// (RFC 3986 section 3.3) and that are not refused. Those which that RFC calls
+// reserved have two spellings all the same: most servers decode before they
+// look.
+func standsItself(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("-._~!$&'()+,=:@", b) >= 0
 }
 
 // readQuery reads a query as an object of lists, in order. A semicolon, which
@@ -127,6 +134,8 @@ func readQuery(query string) (parsed value.Value, rule string) {
 			return value.Nothing, "the query has an invalid escape"
 		case hasControl(n) || hasControl(v):
 			return value.Nothing, "the query has a control character"
+		case !utf8.ValidString(n) || !utf8.ValidString(v):
+			return value.Nothing, "the query is not UTF-8"
 		}
 		lists[n] = append(lists[n], value.Str(v))
 	}

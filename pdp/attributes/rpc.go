@@ -21,9 +21,8 @@ func (r *Reader) isMCP(e *pdp.Envelope, q *pdp.Request) bool {
 // server.
 func readRPC(e *pdp.Envelope, q *pdp.Request, declared bool) *pdp.Refusal {
 	_, routed := e.Headers.Get("mcp-method")
-	jsonRPC := q.Body.Get("jsonrpc").Defined()
-	if !declared && !jsonRPC && routed == 0 {
-		if first := q.Body.At(0); first.Get("jsonrpc").Defined() {
+	if !declared && routed == 0 && !hinted(e) && !isRPC(q.Body) {
+		if slices.ContainsFunc(q.Body.Items(), isRPC) {
 			return refuse(CodeRPC, "a batch of JSON-RPC messages")
 		}
 		return nil
@@ -39,6 +38,9 @@ func readRPC(e *pdp.Envelope, q *pdp.Request, declared bool) *pdp.Refusal {
 		rule = "an MCP request is a POST with a message, or a GET or DELETE without"
 	}
 	if rule == "" {
+		rule = checkRouting(e, q.RPC)
+	}
+	if rule == "" {
 		rule = checkHints(e, q)
 	}
 	if rule != "" {
@@ -46,6 +48,16 @@ func readRPC(e *pdp.Envelope, q *pdp.Request, declared bool) *pdp.Refusal {
 		return refuse(CodeRPC, rule)
 	}
 	return nil
+}
+
+// isRPC reports whether v says that it is a JSON-RPC message, in whatever case:
+// to a server that ignores case "JSONRPC" says so too.
+func isRPC(v value.Value) (is bool) {
+	v.Range(func(name string, _ value.Value) bool {
+		is = strings.EqualFold(name, "jsonrpc")
+		return !is
+	})
+	return is
 }
 
 // The methods that stand for requests of the MCP transport that carry no
@@ -57,12 +69,13 @@ const (
 )
 
 func transportMethod(e *pdp.Envelope) *pdp.RPC {
-	revision, _ := e.Headers.Get("mcp-protocol-version")
-	method := StreamOpen
+	rpc := &pdp.RPC{Method: StreamOpen}
 	if e.Method == "DELETE" {
-		method = SessionDelete
+		rpc.Method = SessionDelete
 	}
-	return &pdp.RPC{Method: method, Revision: revision, Known: true}
+	rpc.Revision = revisionOf(e, rpc)
+	rpc.Known = rpc.Revision < modern
+	return rpc
 }
 
 // readMessage reads the message in the body: one request, notification or
@@ -76,7 +89,8 @@ func readMessage(e *pdp.Envelope, q *pdp.Request) string {
 	if body.Get("jsonrpc").Text() != "2.0" {
 		return "the message is not of JSON-RPC 2.0"
 	}
-	rpc := &pdp.RPC{Params: body.Get("params")}
+	rpc := &pdp.RPC{Method: body.Get("method").Text(), Params: body.Get("params")}
+	rpc.Revision = revisionOf(e, rpc)
 	id := body.Get("id")
 	if id.Defined() {
 		if !goodID(id) {
@@ -90,26 +104,24 @@ func readMessage(e *pdp.Envelope, q *pdp.Request) string {
 	if rpc.Params.Defined() && rpc.Params.Kind() != value.Map {
 		return "the message's params are not an object"
 	}
+	if rule := rightCase(rpc.Params); rule != "" {
+		return rule
+	}
 	if !body.Get("method").Defined() {
 		return readResponse(body, rpc, q)
 	}
-	method, ok := body.Get("method").Str()
-	if !ok || method == "" || hasControl(method) {
+	if rpc.Method == "" || hasControl(rpc.Method) {
 		return "the message's method is not a name"
 	}
 	if body.Get("result").Defined() || body.Get("error").Defined() {
 		return "the message is a request and a response at once"
 	}
-	rpc.Method = method
-	if rpc.Revision = revisionOf(e, rpc); !rpc.Params.Defined() && slices.Contains([]string{"tools/call", "prompts/get", "resources/read"}, method) {
-		return "the message has no params"
-	}
 	if rule := readName(rpc); rule != "" {
 		return rule
 	}
-	rpc.Known = known(rpc.Revision, method)
+	rpc.Known = known(rpc.Revision, rpc.Method)
 	q.RPC = rpc
-	return checkRouting(e, rpc)
+	return ""
 }
 
 func goodID(id value.Value) bool {
@@ -130,11 +142,30 @@ func onlyMembers(body value.Value) (rule string) {
 	return rule
 }
 
+// read are the members of params that remit reads.
+var read = []string{"name", "uri", "taskId", "arguments", "_meta", "protocolVersion"}
+
+// rightCase refuses a member that a reader which ignores case would take for
+// one that remit reads, and remit would not.
+func rightCase(params value.Value) (rule string) {
+	params.Range(func(name string, _ value.Value) bool {
+		for _, member := range read {
+			if name != member && strings.EqualFold(name, member) {
+				rule = "params has a member in another case: " + member
+			}
+		}
+		return rule == ""
+	})
+	return rule
+}
+
+// readResponse reads a client's answer to a request of the server; since
+// 2026-07-28 there is no such thing.
 func readResponse(body value.Value, rpc *pdp.RPC, q *pdp.Request) string {
 	if body.Get("result").Defined() == body.Get("error").Defined() || rpc.ID == "" || rpc.Params.Defined() {
 		return "the message is neither a request nor a response"
 	}
-	rpc.Response, rpc.Known, rpc.ID = true, true, ""
+	rpc.Response, rpc.Known, rpc.ID = true, rpc.Revision < modern, ""
 	q.RPC = rpc
 	return ""
 }
@@ -227,15 +258,18 @@ func checkRouting(e *pdp.Envelope, rpc *pdp.RPC) string {
 	name, names := e.Headers.Get("mcp-name")
 	version, versions := e.Headers.Get("mcp-protocol-version")
 	own := rpc.Params.Path("_meta", revisionMember).Text()
-	if rpc.Revision >= modern {
+	if rpc.Revision >= modern && e.Method == "POST" && !rpc.Response {
 		switch {
 		case methods == 0:
 			return "the header mcp-method is missing"
 		case rpc.Name != "" && names == 0:
 			return "the header mcp-name is missing"
-		case versions == 0 || own != "" && version != own:
-			return "the header mcp-protocol-version is not the message's revision"
+		case versions == 0:
+			return "the header mcp-protocol-version is missing"
 		}
+	}
+	if versions > 0 && own != "" && version != own {
+		return "the header mcp-protocol-version is not the message's revision"
 	}
 	if methods > 0 && method != rpc.Method {
 		return "the header mcp-method is not the message's method"
@@ -249,12 +283,23 @@ func checkRouting(e *pdp.Envelope, rpc *pdp.RPC) string {
 	return ""
 }
 
+// namespaces are where Envoy's MCP filter puts its reading: since 1.38, and
+// before.
+var namespaces = []string{"envoy.filters.http.mcp", "mcp_proxy"}
+
+// hinted reports whether Envoy read an MCP message in the request.
+func hinted(e *pdp.Envelope) bool {
+	return slices.ContainsFunc(namespaces, func(namespace string) bool {
+		return e.Metadata.Get(namespace).Get("method").Defined()
+	})
+}
+
 // checkHints holds Envoy's reading of the message against ours. It is a hint:
 // Envoy's parser takes single quotes and unquoted names, and passes what it
 // cannot parse (reference: MCP filter). Where both say something they must
 // say the same.
 func checkHints(e *pdp.Envelope, q *pdp.Request) string {
-	for _, namespace := range []string{"envoy.filters.http.mcp", "mcp_proxy"} {
+	for _, namespace := range namespaces {
 		hint := e.Metadata.Get(namespace)
 		if !hint.Defined() {
 			continue
@@ -276,6 +321,9 @@ func compareHint(hint value.Value, rpc *pdp.RPC) string {
 	}
 	if rpc.Response != (method == "__jsonrpc_response") || !rpc.Response && method != rpc.Method {
 		return "Envoy read another method in the message"
+	}
+	if id := hint.Get("id"); !rpc.Response && id.Defined() && string(value.AppendJSON(nil, id)) != rpc.ID {
+		return "Envoy read another id in the message"
 	}
 	params := hint.Get("params")
 	for _, member := range []string{"name", "uri", "taskId"} {

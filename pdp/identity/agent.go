@@ -19,22 +19,22 @@ func (v *Verifier) agent(claims value.Value, c *Claims, fingerprint string) (pdp
 	if subject == "" {
 		return pdp.Agent{}, refuse("the token has no subject")
 	}
-	actors, refusal := actorsOf(claims)
+	actors, refusal := actorsOf(claims, c.Issuer)
 	if refusal != nil {
 		return pdp.Agent{}, refusal
 	}
 	switch {
+	case c.Agent == "act.sub" && len(actors) > 0, c.Agent == "" && len(actors) > 0:
+		a.ID, a.Issuer = actors[0].ID, actors[0].Issuer
 	case c.Agent != "":
 		a.ID = claims.Path(strings.Split(c.Agent, ".")...).Text()
-	case len(actors) > 0:
-		a.ID = actors[0].ID
 	default:
 		a.ID = subject
 	}
 	if a.ID == "" {
 		return pdp.Agent{}, refuse("the claim %s, which names the agent, is missing or not a string", c.Agent)
 	}
-	a.Chain = chainOf(a.ID, pdp.Principal{ID: subject, Issuer: c.Issuer}, actors, c.Issuer)
+	a.Chain = chainOf(pdp.Principal{ID: a.ID, Issuer: a.Issuer}, append(actors, pdp.Principal{ID: subject, Issuer: c.Issuer}))
 	a.TrustDomain = trustDomain(a.ID)
 	if c.Owner != "" {
 		a.Owner = claims.Path(strings.Split(c.Owner, ".")...).Text()
@@ -56,12 +56,18 @@ func (v *Verifier) agent(claims value.Value, c *Claims, fingerprint string) (pdp
 }
 
 // actorsOf reads the nested act claims, the current actor first (RFC 8693
-// section 4.1).
-func actorsOf(claims value.Value) (actors []pdp.Principal, refusal *pdp.Refusal) {
+// section 4.1). An actor is the token's issuer's where it names no other.
+func actorsOf(claims value.Value, issuer string) (actors []pdp.Principal, refusal *pdp.Refusal) {
 	for act := claims.Get("act"); act.Defined(); act = act.Get("act") {
-		p := pdp.Principal{ID: act.Get("sub").Text(), Issuer: act.Get("iss").Text()}
+		p := pdp.Principal{ID: act.Get("sub").Text(), Issuer: issuer}
 		if p.ID == "" {
 			return nil, refuse("an act claim has no subject")
+		}
+		if stated := act.Get("iss"); stated.Defined() {
+			p.Issuer = stated.Text()
+		}
+		if p.Issuer == "" {
+			return nil, refuse("the issuer in an act claim is not a string, or empty")
 		}
 		if actors = append(actors, p); len(actors) > maxChain {
 			return nil, refuse("the delegation chain is longer than %d", maxChain)
@@ -72,12 +78,9 @@ func actorsOf(claims value.Value) (actors []pdp.Principal, refusal *pdp.Refusal)
 
 // chainOf returns the principals the agent acts for, nearest first: the actors
 // before it, and at the far end the token's subject. Nobody acts for himself.
-func chainOf(agent string, subject pdp.Principal, actors []pdp.Principal, issuer string) (chain []pdp.Principal) {
-	for _, p := range append(actors, subject) {
-		if p.Issuer == "" {
-			p.Issuer = issuer
-		}
-		if p.ID != agent {
+func chainOf(agent pdp.Principal, principals []pdp.Principal) (chain []pdp.Principal) {
+	for _, p := range principals {
+		if p != agent {
 			chain = append(chain, p)
 		}
 	}
@@ -94,14 +97,17 @@ func trustDomain(id string) string {
 	return domain
 }
 
-// scopesOf reads the scopes of a token: a string of words (RFC 8693 section
-// 4.2) or, as some issuers do, a list in scp.
-func scopesOf(claims value.Value) []string {
-	if scope, ok := claims.Get("scope").Str(); ok {
-		return strings.Fields(scope)
+// scopesOf reads the scopes of a token: in scope (RFC 8693 section 4.2) or, as
+// some issuers do, in scp; a string of words or a list.
+func scopesOf(claims value.Value) (scopes []string) {
+	scope := claims.Get("scope")
+	if !scope.Defined() {
+		scope = claims.Get("scp")
 	}
-	var scopes []string
-	for _, item := range claims.Get("scp").Items() {
+	if words, ok := scope.Str(); ok {
+		return strings.Fields(words)
+	}
+	for _, item := range scope.Items() {
 		if s, ok := item.Str(); ok {
 			scopes = append(scopes, s)
 		}

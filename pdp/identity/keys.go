@@ -22,12 +22,12 @@ const minRSA = 2048
 func readKeys(path string) (*keySet, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the issuer's keys: %w", err)
+		return nil, fmt.Errorf("read the issuer's keys: %w: put the issuer's JSON Web Key Set there", err)
 	}
 	set, err := jwk.Parse(text)
 	if err != nil {
 		// The parser's own words may quote the file.
-		return nil, fmt.Errorf("%s is not a JSON Web Key Set", path)
+		return nil, fmt.Errorf("%s is not a JSON Web Key Set that can be read: fetch it from the issuer's jwks_uri again", path)
 	}
 	if set.Len() == 0 {
 		return nil, fmt.Errorf("%s holds no key: put the issuer's public keys there", path)
@@ -43,12 +43,12 @@ func readKeys(path string) (*keySet, error) {
 		}
 		id, _ := key.KeyID()
 		if keys.byID[id] != nil {
-			return nil, fmt.Errorf("%s: two keys have the id %q", path, id)
+			return nil, fmt.Errorf("%s: two keys have the id %q: each needs one of its own", path, id)
 		}
 		keys.byID[id] = key
 	}
 	if len(keys.byID) == 0 {
-		return nil, fmt.Errorf("%s holds no key for signatures", path)
+		return nil, fmt.Errorf("%s holds no key for signatures: put the issuer's public keys there", path)
 	}
 	if len(keys.byID) == 1 {
 		for _, key := range keys.byID {
@@ -61,7 +61,7 @@ func readKeys(path string) (*keySet, error) {
 func checkKey(key jwk.Key) error {
 	var raw any
 	if err := jwk.Export(key, &raw); err != nil {
-		return fmt.Errorf("it is not a key that can be used")
+		return fmt.Errorf("it is not a key that can be used: remove it")
 	}
 	private, err := jwk.IsPrivateKey(key)
 	if err != nil {
@@ -71,7 +71,7 @@ func checkKey(key jwk.Key) error {
 		return fmt.Errorf("it is a private key: only public keys belong here, and this one is no longer secret")
 	}
 	if public, ok := raw.(*rsa.PublicKey); ok && public.N.BitLen() < minRSA {
-		return fmt.Errorf("it is an RSA key of %d bits; at least %d are needed", public.N.BitLen(), minRSA)
+		return fmt.Errorf("it is an RSA key of %d bits; at least %d are needed: the issuer must use a longer one", public.N.BitLen(), minRSA)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
@@ -63,10 +64,10 @@ func (c *Claims) check() error {
 	if c.Issuer == "" {
 		problems = append(problems, errors.New("the issuer is not set"))
 	}
-	if len(c.Audience) == 0 {
+	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
 		problems = append(problems, errors.New("the audience is not set"))
 	}
-	if len(c.Types) == 0 {
+	if len(c.Types) == 0 || slices.Contains(c.Types, "") {
 		problems = append(problems, errors.New("the accepted token types are not set"))
 	}
 	if c.MaxAge <= 0 {

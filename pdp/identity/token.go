@@ -37,6 +37,14 @@ func presented(e *pdp.Envelope, header string) (string, *pdp.Refusal) {
 	return text, nil
 }
 
+// signed returns the part of a token that its signature covers. It names the
+// credential: whoever holds a token can spell its signature in other ways that
+// are good too (ECDSA takes r, -s for r, s), and must not get another
+// credential by it.
+func signed(token string) string {
+	return token[:strings.LastIndexByte(token, '.')]
+}
+
 // verify checks a token in the order that gives an attacker the least: its
 // shape, what it says it is, its signature, and only then its claims. It
 // returns the claims.
@@ -44,6 +52,9 @@ func (l *listener) verify(token string, now time.Time) (value.Value, *pdp.Refusa
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return value.Nothing, refuse("the token is not a JWS in compact form")
+	}
+	if strings.ContainsFunc(token, foreign) {
+		return value.Nothing, refuse("the token has characters that are not base64url")
 	}
 	header, ok := decodePart(parts[0])
 	if !ok {
@@ -61,6 +72,9 @@ func (l *listener) verify(token string, now time.Time) (value.Value, *pdp.Refusa
 		return value.Nothing, refusal
 	}
 	kid := header.Get("kid").Text()
+	if header.Get("kid").Defined() && kid == "" {
+		return value.Nothing, refuse("the token's key id is not a string, or empty")
+	}
 	key := l.keys.find(kid)
 	if key == nil {
 		return value.Nothing, refuse("no key with the id %q is in the key set", clip(kid))
@@ -76,6 +90,16 @@ func (l *listener) verify(token string, now time.Time) (value.Value, *pdp.Refusa
 		return value.Nothing, refuse("the token's claims are not strict JSON")
 	}
 	return claims, l.JWT.checkClaims(claims, now)
+}
+
+// foreign reports whether r is in no token. Decoders of base64 skip line breaks
+// and some take padding: there would be several spellings of one token.
+func foreign(r rune) bool {
+	switch {
+	case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+		return false
+	}
+	return r != '-' && r != '_' && r != '.'
 }
 
 // decodePart reads a part of a token: base64url without padding, holding a

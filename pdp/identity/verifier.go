@@ -2,7 +2,10 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
@@ -49,6 +52,10 @@ func prepare(l Listener) (*listener, error) {
 		if err := l.JWT.check(); err != nil {
 			return nil, err
 		}
+		if header := l.JWT.Header; header == "" || header != strings.ToLower(header) {
+			// It would be found in no request, and everybody be nobody.
+			return nil, fmt.Errorf("the token's header is %q; name one, in lower case", header)
+		}
 		var err error
 		if ready.algorithms, err = algorithms(l.JWT.Algorithms); err != nil {
 			return nil, err
@@ -56,11 +63,14 @@ func prepare(l Listener) (*listener, error) {
 		ready.keys, err = readKeys(l.JWT.JWKSFile)
 		return ready, err
 	case l.EnvoyJWT != nil && l.JWT == nil && !l.None:
+		if l.EnvoyJWT.PayloadKey == "" {
+			return nil, errors.New("the metadata key of the payload is not set")
+		}
 		return ready, l.EnvoyJWT.check()
 	case l.None && l.JWT == nil && l.EnvoyJWT == nil:
 		return ready, nil
 	default:
-		return nil, fmt.Errorf("there must be exactly one way of identifying callers")
+		return nil, errors.New("there must be exactly one way of identifying callers")
 	}
 }
 
@@ -99,7 +109,14 @@ func (v *Verifier) byToken(e *pdp.Envelope, l *listener) (pdp.Agent, *pdp.Refusa
 	if refusal != nil {
 		return pdp.Agent{}, refusal
 	}
-	return v.agent(claims, &l.JWT.Claims, v.keys.Fingerprint("jwt", token))
+	return v.agent(claims, &l.JWT.Claims, v.keys.Fingerprint("jwt", signed(token)))
+}
+
+// extractedOnly reports whether a header line is Envoy's mark of a token whose
+// signature it has not verified (extract_only_without_validation). A client may
+// have sent a line of the same name before it.
+func extractedOnly(h pdp.Header) bool {
+	return h.Name == "x-jwt-signature-verified" && h.Value != "true"
 }
 
 // metadataNamespace is where Envoy's jwt_authn filter puts what it verified.
@@ -112,7 +129,7 @@ const metadataNamespace = "envoy.filters.http.jwt_authn"
 func (v *Verifier) byEnvoy(e *pdp.Envelope, s *EnvoyJWT) (pdp.Agent, *pdp.Refusal) {
 	metadata := e.Metadata.Get(metadataNamespace)
 	claims := metadata.Get(s.PayloadKey)
-	if verified, lines := e.Headers.Get("x-jwt-signature-verified"); lines > 0 && verified != "true" {
+	if slices.ContainsFunc(e.Headers, extractedOnly) {
 		return pdp.Agent{}, refuse("Envoy extracted the token's claims without verifying its signature")
 	}
 	if !claims.Defined() {
@@ -125,7 +142,11 @@ func (v *Verifier) byEnvoy(e *pdp.Envelope, s *EnvoyJWT) (pdp.Agent, *pdp.Refusa
 		return pdp.Agent{}, refuse("metadata %s.%s is not an object", metadataNamespace, s.PayloadKey)
 	}
 	if s.HeaderKey != "" {
-		if refusal := s.checkType(metadata.Get(s.HeaderKey)); refusal != nil {
+		header := metadata.Get(s.HeaderKey)
+		if header.Kind() != value.Map {
+			return pdp.Agent{}, refuse("metadata %s.%s is not an object", metadataNamespace, s.HeaderKey)
+		}
+		if refusal := s.checkType(header); refusal != nil {
 			return pdp.Agent{}, refusal
 		}
 	}

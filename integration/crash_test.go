@@ -1,0 +1,296 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/remit-pdp/remit/integration/harness"
+)
+
+// A client that is told something before remit is killed must find it true
+// afterwards, and what was committed without being told counts as well. Each
+// round has a person, and so a partition, of its own; remit is killed at a
+// random moment of it and started again.
+func TestKilledAtAnyMoment(t *testing.T) {
+	s := startStack(t, "limits", func(o *harness.Options) {
+		o.EnvoyReplace = append(o.EnvoyReplace, "interval: 5s\n      no_traffic_interval: 1s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
+	})
+	const rounds = 20
+	untold := 0
+	for i := range rounds {
+		k := []int{1, 10, 100}[i%3]
+		t.Run(fmt.Sprintf("round %d, budget %d", i+1, k), func(t *testing.T) {
+			r := playRound(t, s, fmt.Sprintf("user:crash-%d", i), k, func() {
+				time.Sleep(rand.N(600 * time.Millisecond))
+				s.Remit.Kill()
+			})
+			untold += r.check(t, s, k)
+		})
+	}
+	t.Logf("%d allows were committed and never told", untold)
+	if out, err := s.Remit.Run(t.Context(), "log", "verify"); err != nil {
+		t.Errorf("after %d kills: %v\n%s", rounds, err, out)
+	}
+}
+
+// The moment that matters most, made certain: remit dies between the commit of
+// an allow and its answer.
+func TestKilledBetweenCommitAndAnswer(t *testing.T) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const decided = "answer <- s.render.response(s.decider.Decide(deciding, s.envelope(request)))"
+	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decider.Decide(deciding, s.envelope(request))
+		if d.Effect == pdp.Allow && strings.HasPrefix(request.GetAttributes().GetRequest().GetHttp().GetPath(), "/v1/spend/") {
+			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+		}
+		answer <- s.render.response(d)`, `"context"`, `"context"
+	"strings"
+	"syscall"`)
+	binary, err := harness.BuildRemit(t.Context(), root, "remit-dies", false, overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startStackWith(t, binary, "limits", func(o *harness.Options) {
+		o.EnvoyReplace = append(o.EnvoyReplace, "interval: 5s\n      no_traffic_interval: 1s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
+	})
+	client := s.Client(tokenFor(t, s, "user:dies"))
+	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/1"); a.allowed() || a.decided() {
+		t.Fatalf("the answer came although remit was to die before it: %+v", a)
+	}
+	s.Remit.Kill() // it is dead; this waits for it
+	whole, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Remit.Binary = whole
+	restart(t, s)
+	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/1"); a.code != "budget_spent" {
+		t.Errorf("the charge that nobody was told of is gone: %+v", a)
+	}
+	if n := allows(about(t, decisionLog(t, s, "user:dies"), "spend 1")); n != 1 {
+		t.Errorf("%d records of the allow that nobody was told of, want 1", n)
+	}
+}
+
+// round is what the client of one round was told.
+type round struct {
+	person            string
+	spent, right, use []answer
+	tainted, approved answer
+	cleanAfterTaint   []answer
+}
+
+// playRound asks for everything at once while kill happens, starts remit again
+// and asks for everything again.
+func playRound(t *testing.T, s *harness.Stack, person string, k int, kill func()) *round {
+	t.Helper()
+	client := s.Client(tokenFor(t, s, person))
+	r := &round{person: person}
+	var wait sync.WaitGroup
+	burst := func() {
+		wait.Go(func() {
+			r.spent = append(r.spent, askAll(t.Context(), client, 256, http.MethodGet, fmt.Sprintf("/v1/spend/%d", k))...)
+		})
+		wait.Go(func() { r.right = append(r.right, askAll(t.Context(), client, 32, http.MethodPost, "/v1/once/7")...) })
+	}
+	burst()
+	wait.Go(func() {
+		r.approved = ask(t.Context(), client, http.MethodPost, "/v1/approve/7")
+		r.tainted = ask(t.Context(), client, http.MethodGet, "/v1/taint")
+	})
+	wait.Go(kill)
+	wait.Wait()
+	restart(t, s)
+	if r.tainted.allowed() {
+		r.cleanAfterTaint = askAll(t.Context(), client, 16, http.MethodGet, "/v1/clean")
+	}
+	if r.approved.allowed() {
+		r.use = askAll(t.Context(), client, 16, http.MethodPost, "/v1/use/7")
+	}
+	burst()
+	wait.Wait()
+	return r
+}
+
+// check compares what the client was told with the records, and returns how
+// many allows it was not told of.
+func (r *round) check(t *testing.T, s *harness.Stack, k int) (untold int) {
+	t.Helper()
+	told := func(what string, answers []answer, records map[string]record, limit int) {
+		allowed := 0
+		for _, a := range answers {
+			if !a.decided() {
+				continue
+			}
+			rec, recorded := records[a.decision]
+			switch {
+			case !recorded:
+				t.Errorf("%s: decision %s was told and is not in the records", what, a.decision)
+			case rec.Result.Allowed != a.allowed():
+				t.Errorf("%s: decision %s was told as %+v and recorded as %+v", what, a.decision, a, rec.Result)
+			}
+			if a.allowed() {
+				allowed++
+			}
+		}
+		recorded := allows(records)
+		if recorded != limit {
+			t.Errorf("%s: %d allows are recorded, want exactly %d; the client was told of %d", what, recorded, limit, allowed)
+		}
+		untold += recorded - allowed
+	}
+	log := decisionLog(t, s, r.person)
+	told("budget", r.spent, about(t, log, fmt.Sprintf("spend %d", k)), k)
+	told("one-use right", r.right, about(t, log, "right 7"), 1)
+	if n := count(r.cleanAfterTaint, answer.allowed); n != 0 {
+		t.Errorf("label: %d were allowed although the client had been told of the label", n)
+	}
+	if n := count(r.use, answer.allowed); n != len(r.use) {
+		t.Errorf("fact: %d of %d were allowed although the client had been told of the approval: %v", n, len(r.use), codes(r.use))
+	}
+	sessionAgrees(t, s, log)
+	return untold
+}
+
+// restart starts remit again and waits until Envoy has found it.
+func restart(t *testing.T, s *harness.Stack) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.Remit.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// Envoy may still believe what it found before, either way: remit is back
+	// when it has answered through it for a while.
+	client := s.Client(tokenFor(t, s, "user:probe"))
+	for answered := 0; answered < 5; time.Sleep(100 * time.Millisecond) {
+		if answered++; !ask(ctx, client, http.MethodGet, "/v1/clean").decided() {
+			answered = 0
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("remit does not answer through Envoy again\n%s", s.Remit.Log())
+		}
+	}
+}
+
+// record is a line of the decision log.
+type record struct {
+	Type   string `json:"type"`
+	ID     string `json:"decision_id"`
+	Result struct {
+		Allowed bool `json:"allowed"`
+	} `json:"result"`
+	Input struct {
+		Agent   struct{ Chain []struct{ ID string } }
+		Session struct{ ID string }
+		Target  struct{ Resource string }
+	} `json:"input"`
+}
+
+// decisionLog reads the records of decisions for a person.
+func decisionLog(t *testing.T, s *harness.Stack, person string) (records []record) {
+	t.Helper()
+	out, err := s.Remit.Run(t.Context(), "log", "tail", "-n", "0", "--json")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(out) {
+		var r record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if r.Type == "decision" && len(r.Input.Agent.Chain) > 0 && r.Input.Agent.Chain[0].ID == person {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// about are the records of decisions about a resource, by id.
+func about(t *testing.T, log []record, resource string) map[string]record {
+	t.Helper()
+	found := make(map[string]record)
+	for _, r := range log {
+		if r.Input.Target.Resource != resource {
+			continue
+		}
+		if _, twice := found[r.ID]; twice {
+			t.Errorf("decision %s has two records", r.ID)
+		}
+		found[r.ID] = r
+	}
+	return found
+}
+
+func allows(records map[string]record) (n int) {
+	for _, r := range records {
+		if r.Result.Allowed {
+			n++
+		}
+	}
+	return n
+}
+
+// sessionAgrees compares the state of a session with its records.
+func sessionAgrees(t *testing.T, s *harness.Stack, log []record) {
+	t.Helper()
+	allowed := 0
+	for _, r := range log {
+		if r.Result.Allowed {
+			allowed++
+		}
+	}
+	out, err := s.Remit.Run(t.Context(), "session", "show", log[0].Input.Session.ID)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var shown struct{ Actions, Allowed int }
+	if err := json.Unmarshal([]byte(out), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if shown.Actions != len(log) || shown.Allowed != allowed {
+		t.Errorf("the store says %d actions, %d allowed; the records say %d and %d", shown.Actions, shown.Allowed, len(log), allowed)
+	}
+}
+
+// overlayOf writes a changed copy of a file for go build -overlay: old and new
+// in turn; each old text must occur exactly once.
+func overlayOf(t *testing.T, root, file string, replace ...string) string {
+	t.Helper()
+	path := filepath.Join(root, file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := string(text)
+	for i := 0; i < len(replace); i += 2 {
+		if n := strings.Count(changed, replace[i]); n != 1 {
+			t.Fatalf("%s contains %q %d times, want once", file, replace[i], n)
+		}
+		changed = strings.Replace(changed, replace[i], replace[i+1], 1)
+	}
+	copied := filepath.Join(t.TempDir(), "changed.go")
+	if err := os.WriteFile(copied, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: copied}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "overlay.json")
+	if err := os.WriteFile(name, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
