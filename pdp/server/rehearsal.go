@@ -76,7 +76,7 @@ type rehearsed struct {
 // Decide implements [pdp.Policy].
 func (p rehearsed) Decide(ctx context.Context, input value.Value) (pdp.Verdict, error) {
 	// The view is of this decision only: what is kept of it is a copy.
-	copied, err := value.ParseJSON(value.AppendJSON(nil, input))
+	copied, err := value.DecodeJSON(value.AppendJSON(nil, input))
 	if err == nil {
 		p.to.saw = copied
 	}

@@ -60,7 +60,7 @@ func codeValue(c *coder, v *value.Value) {
 	if !c.reading || json == "" {
 		return
 	}
-	parsed, err := value.ParseJSON([]byte(json))
+	parsed, err := value.DecodeJSON([]byte(json))
 	if err != nil {
 		c.fail()
 	}

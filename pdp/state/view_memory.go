@@ -152,7 +152,7 @@ func jsonValues(texts []string) value.Value {
 	items := make([]value.Value, len(texts))
 	for i, text := range texts {
 		// What is kept was written by AppendJSON; anything else reads as null.
-		v, err := value.ParseJSON([]byte(text))
+		v, err := value.DecodeJSON([]byte(text))
 		if err != nil {
 			v = value.NullValue()
 		}

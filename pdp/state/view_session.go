@@ -93,7 +93,7 @@ func (v *sessionView) expiresIn() int64 {
 
 func (v *sessionView) task() value.Value {
 	if v.session != nil {
-		if task, err := value.ParseJSON([]byte(v.session.Task)); err == nil {
+		if task, err := value.DecodeJSON([]byte(v.session.Task)); err == nil {
 			return task
 		}
 		return pdp.NoTask

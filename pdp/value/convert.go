@@ -1,7 +1,9 @@
 package value
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -116,4 +118,20 @@ func (v Value) Go() any {
 	default:
 		return nil
 	}
+}
+
+// DecodeJSON reads a text that [AppendJSON] or the program itself wrote. Unlike
+// [ParseJSON] it takes numbers of any precision, because nobody else will read
+// them differently; it is not for what a caller sent.
+func DecodeJSON(text []byte) (Value, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var decoded any
+	if err := decoder.Decode(&decoded); err != nil {
+		return Nothing, err
+	}
+	if decoder.More() {
+		return Nothing, errors.New("value: more than one JSON value")
+	}
+	return FromGo(decoded)
 }

@@ -159,3 +159,20 @@ func TestEqual(t *testing.T) {
 		}
 	}
 }
+
+func TestDecodeJSONKeepsEveryDigit(t *testing.T) {
+	for _, text := range []string{`{"now_ns":1800000000123456789}`, `123456789012345678901234567890`, `[0.1,"a",null,true]`} {
+		v, err := DecodeJSON([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if got := string(AppendJSON(nil, v)); got != text {
+			t.Errorf("%s reads as %s", text, got)
+		}
+	}
+	for _, text := range []string{``, `{`, `1 2`} {
+		if v, err := DecodeJSON([]byte(text)); err == nil {
+			t.Errorf("%q reads as %s", text, AppendJSON(nil, v))
+		}
+	}
+}

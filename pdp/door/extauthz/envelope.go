@@ -142,7 +142,7 @@ func (p *pluginForm) make() value.Value {
 		if err != nil {
 			return // the object is empty: a policy that needs it is undefined, and denies
 		}
-		whole, err := value.ParseJSON(text)
+		whole, err := value.DecodeJSON(text)
 		if err != nil {
 			return
 		}
