@@ -196,7 +196,7 @@ func TestRefusedRequests(t *testing.T) {
 	}{
 		"two headers":            {with("authorization", "Bearer "+token, "authorization", "Bearer "+token), "more than once"},
 		"two headers, one empty": {with("authorization", "Bearer "+token, "authorization", ""), "more than once"},
-		"two headers joined":     {bearer(token + ",Bearer " + token), "not base64url"},
+		"two headers joined":     {bearer(token + ",Bearer " + token), "compact"},
 		"no scheme":              {with("authorization", token), "Bearer"},
 		"another scheme":         {with("authorization", "DPoP "+token), "Bearer"},
 		"password":               {with("authorization", "Basic dXNlcjpwYXNzd29yZHdvcmQ="), "Bearer"},
@@ -228,8 +228,10 @@ func TestRefusedRequests(t *testing.T) {
 // The last character of a part may have bits to spare; they must not be set.
 func TestRefusedSpareBits(t *testing.T) {
 	v := newJWT(t, nil)
-	const header = `{"alg":"ES256","kid":"ec","typ":"at+jwt" }`
-	for _, text := range []string{header + " ", header + "  "} {
+	for _, text := range []string{`{"alg":"ES256","kid":"ec","typ":"at+jwt" }`, `{"alg":"ES256","kid":"ec","typ":"at+jwt"  }`, `{"alg":"ES256","kid":"ec","typ":"at+jwt"   }`} {
+		if len(text)%3 == 0 {
+			continue
+		}
 		coded := base64.RawURLEncoding.EncodeToString([]byte(text))
 		spelled := 0
 		for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
