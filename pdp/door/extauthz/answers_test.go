@@ -1,0 +1,187 @@
+package extauthz_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/door/extauthz"
+)
+
+// decider answers what a test says.
+type decider func(context.Context, *pdp.Envelope) pdp.Decision
+
+func (d decider) Decide(ctx context.Context, e *pdp.Envelope) pdp.Decision { return d(ctx, e) }
+
+func door(t *testing.T, d decider) *extauthz.Server {
+	t.Helper()
+	keys, err := pdp.NewKeys(make([]byte, pdp.SeedSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return extauthz.NewServer(extauthz.Settings{Listener: "l", DenyAs: extauthz.AsToolError, Deadline: 200 * time.Millisecond, Margin: 50 * time.Millisecond},
+		d, keys, time.Now, func(any, []byte) {})
+}
+
+func check(t *testing.T, d decider) *authv3.CheckResponse {
+	t.Helper()
+	response, err := door(t, d).Check(t.Context(), &authv3.CheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// denies reports whether Envoy reads the answer as a denial.
+func denies(r *authv3.CheckResponse) bool {
+	return r.GetStatus().GetCode() != 0 && r.GetDeniedResponse() != nil && r.GetOkResponse() == nil
+}
+
+// Invariant 1: nothing half-built is an allow.
+func TestOnlyARecordedAllowAllows(t *testing.T) {
+	for name, d := range map[string]pdp.Decision{
+		"zero":               {},
+		"denial":             {ID: "id", Effect: pdp.Deny, Class: pdp.OutOfScope},
+		"challenge":          {ID: "id", Effect: pdp.Challenge, Class: pdp.NeedsApproval},
+		"unrecorded allow":   {Effect: pdp.Allow},
+		"effect that is not": {ID: "id", Effect: 77},
+	} {
+		if r := check(t, func(context.Context, *pdp.Envelope) pdp.Decision { return d }); !denies(r) {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	if r := check(t, func(context.Context, *pdp.Envelope) pdp.Decision { return pdp.Decision{ID: "id", Effect: pdp.Allow} }); r.GetOkResponse() == nil || r.GetStatus().GetCode() != 0 {
+		t.Errorf("a recorded allow: %v", r)
+	}
+}
+
+func TestAPanicIsADenial(t *testing.T) {
+	if r := check(t, func(context.Context, *pdp.Envelope) pdp.Decision { panic("boom") }); !denies(r) {
+		t.Errorf("got %v", r)
+	}
+}
+
+// A decision that hangs is answered for, before the caller's deadline.
+func TestTheAnswerLeavesBeforeTheDeadline(t *testing.T) {
+	block := make(chan struct{})
+	defer close(block)
+	s := door(t, func(context.Context, *pdp.Envelope) pdp.Decision {
+		<-block
+		return pdp.Decision{ID: "id", Effect: pdp.Allow}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	r, err := s.Check(ctx, &authv3.CheckRequest{})
+	if err != nil || !denies(r) || r.GetDeniedResponse().GetStatus().GetCode() != 503 {
+		t.Errorf("got %v, %v", r, err)
+	}
+	if ctx.Err() != nil {
+		t.Error("the answer came after the deadline")
+	}
+}
+
+// Whatever a handler returns, what leaves is explicit.
+func TestTheGuardReplacesWhatIsNotExplicit(t *testing.T) {
+	guard := extauthz.Guard(func(any, []byte) {})
+	info := &grpc.UnaryServerInfo{FullMethod: authv3.Authorization_Check_FullMethodName}
+	ok := &authv3.CheckResponse{Status: &rpcstatus.Status{}, HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: &authv3.OkHttpResponse{}}}
+	for name, handler := range map[string]grpc.UnaryHandler{
+		"nil":          func(context.Context, any) (any, error) { return nil, nil },
+		"typed nil":    func(context.Context, any) (any, error) { return (*authv3.CheckResponse)(nil), nil },
+		"empty":        func(context.Context, any) (any, error) { return &authv3.CheckResponse{}, nil },
+		"error":        func(context.Context, any) (any, error) { return nil, errors.New("down") },
+		"error and ok": func(context.Context, any) (any, error) { return ok, errors.New("down") },
+		"panic":        func(context.Context, any) (any, error) { panic("boom") },
+		"another type": func(context.Context, any) (any, error) { return "yes", nil },
+		"status alone": func(context.Context, any) (any, error) {
+			return &authv3.CheckResponse{Status: &rpcstatus.Status{}}, nil
+		},
+		"no http part": func(context.Context, any) (any, error) {
+			return &authv3.CheckResponse{Status: &rpcstatus.Status{Code: 7}}, nil
+		},
+		"ok and denied": func(context.Context, any) (any, error) {
+			return &authv3.CheckResponse{Status: &rpcstatus.Status{}, HttpResponse: &authv3.CheckResponse_DeniedResponse{}}, nil
+		},
+	} {
+		answer, err := guard(t.Context(), nil, info, handler)
+		if r, is := answer.(*authv3.CheckResponse); err != nil || !is || !denies(r) {
+			t.Errorf("%s: %v, %v", name, answer, err)
+		}
+	}
+	if answer, err := guard(t.Context(), nil, info, func(context.Context, any) (any, error) { return ok, nil }); err != nil || answer != any(ok) {
+		t.Errorf("an explicit allow: %v, %v", answer, err)
+	}
+}
+
+// Headers of an answer replace what a client sent, and say so.
+func TestHeadersAlwaysSayHowTheyAreSet(t *testing.T) {
+	r := check(t, func(context.Context, *pdp.Envelope) pdp.Decision {
+		return pdp.Decision{ID: "id", Effect: pdp.Allow, Response: pdp.Response{
+			Headers:         pdp.Headers{{Name: "x-a", Value: "1"}, {Name: "x-a", Value: "2"}},
+			ResponseHeaders: pdp.Headers{{Name: "x-b", Value: "3"}},
+		}}
+	})
+	want := []corev3.HeaderValueOption_HeaderAppendAction{
+		corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD, corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD,
+		corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}
+	for i, h := range append(r.GetOkResponse().GetHeaders(), r.GetOkResponse().GetResponseHeadersToAdd()...) {
+		if h.AppendAction != want[i] {
+			t.Errorf("%s is set by %v, want %v", h.Header.Key, h.AppendAction, want[i])
+		}
+	}
+	if stamp := r.GetOkResponse().GetHeaders()[2].GetHeader(); stamp.Key != "x-remit-decision" || stamp.Value == "" {
+		t.Errorf("no stamp: %v", stamp)
+	}
+	if id := r.GetDynamicMetadata().GetFields()["decision_id"].GetStringValue(); id != "id" {
+		t.Errorf("decision_id is %q in the metadata", id)
+	}
+}
+
+// How a denial reads, by class and by the language of the question.
+func TestDenials(t *testing.T) {
+	mcp := pdp.Reply{Protocol: pdp.MCP, RPCMethod: "tools/call", RPCID: `"a"`, Revision: "2025-11-25"}
+	list := mcp
+	list.RPCMethod = "tools/list"
+	newer := mcp
+	newer.Revision = "2026-07-28"
+	for _, c := range []struct {
+		name   string
+		class  pdp.Class
+		reply  pdp.Reply
+		status int
+		shape  string // a member the body has
+	}{
+		{"http", pdp.OutOfScope, pdp.Reply{Protocol: pdp.HTTP}, 403, "reasons"},
+		{"budget", pdp.BudgetSpent, pdp.Reply{}, 429, "retry_after_seconds"},
+		{"nobody", pdp.Unauthenticated, mcp, 401, "reasons"},
+		{"unreadable", pdp.Unreadable, pdp.Reply{Protocol: pdp.MCP}, 400, "reasons"},
+		{"outage", pdp.Unavailable, mcp, 503, "reasons"},
+		{"tool", pdp.OutOfScope, mcp, 200, "result"},
+		{"newer tool", pdp.OutOfScope, newer, 200, "result"},
+		{"other method", pdp.OutOfScope, list, 200, "error"},
+	} {
+		r := check(t, func(context.Context, *pdp.Envelope) pdp.Decision {
+			return pdp.Decision{ID: "id", Class: c.class, Reply: c.reply, Retry: 1500 * time.Millisecond, Reasons: []pdp.Reason{{Code: "why", Message: "because"}}}
+		}).GetDeniedResponse()
+		if int(r.GetStatus().GetCode()) != c.status {
+			t.Errorf("%s: status %d, want %d", c.name, r.GetStatus().GetCode(), c.status)
+		}
+		var body map[string]any
+		if err := json.Unmarshal([]byte(r.GetBody()), &body); err != nil || body[c.shape] == nil {
+			t.Errorf("%s: %v, body %s", c.name, err, r.GetBody())
+		}
+		result, isResult := body["result"].(map[string]any)
+		if isResult && (result["isError"] != true || body["id"] != "a" || (result["resultType"] == "complete") != (c.name == "newer tool")) {
+			t.Errorf("%s: %s", c.name, r.GetBody())
+		}
+	}
+}
