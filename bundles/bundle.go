@@ -44,6 +44,7 @@ type Module struct {
 const (
 	maxFile  = 64 << 20
 	maxFiles = 100_000
+	maxBytes = 256 << 20 // of all files
 )
 
 // LoadDir reads the bundle in a folder.
@@ -64,7 +65,7 @@ func Load(fsys fs.FS, name string) (*Bundle, error) {
 	b := &Bundle{Data: value.Obj()}
 	sum := sha256.New()
 	var problems []error
-	files := 0
+	files, size := 0, 0
 	err := fs.WalkDir(fsys, ".", func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -74,10 +75,15 @@ func Load(fsys fs.FS, name string) (*Bundle, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir() || !wanted(file):
+		case entry.IsDir():
+			return nil
+		case entry.Type()&fs.ModeSymlink != 0:
+			// Also one to a folder: policy would silently be missing.
+			return fmt.Errorf("%s is a symbolic link: a bundle holds no links, put what it points to there", path.Join(name, file))
+		case !wanted(file):
 			return nil
 		case !entry.Type().IsRegular():
-			return fmt.Errorf("%s is not a regular file: a bundle holds no links", path.Join(name, file))
+			return fmt.Errorf("%s is not a regular file", path.Join(name, file))
 		}
 		if files++; files > maxFiles {
 			return fmt.Errorf("%s holds more than %d files", name, maxFiles)
@@ -85,6 +91,9 @@ func Load(fsys fs.FS, name string) (*Bundle, error) {
 		text, err := readFile(fsys, file)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path.Join(name, file), err)
+		}
+		if size += len(text); size > maxBytes {
+			return fmt.Errorf("%s holds more than %d bytes", name, maxBytes)
 		}
 		if !strings.HasSuffix(file, "_test.rego") {
 			fmt.Fprintf(sum, "%d %s\n%d\n%s", len(file), file, len(text), text)
@@ -127,7 +136,11 @@ func (b *Bundle) take(name, file string, text []byte) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		b.Revision = manifest.Get("revision").Text()
+		revision := manifest.Get("revision")
+		if manifest.Kind() != value.Map || revision.Defined() && revision.Kind() != value.String {
+			return fmt.Errorf("%s: it must hold an object whose revision is a string", name)
+		}
+		b.Revision = revision.Text()
 		return nil
 	case strings.HasSuffix(file, "_test.rego"):
 		b.Tests = append(b.Tests, Module{name, text})
@@ -153,7 +166,8 @@ func (b *Bundle) merge(f dataFile) error {
 	merged, conflict := mergeValues(b.Data, whole, nil)
 	if conflict != nil {
 		first, line := b.Locate(conflict...)
-		return fmt.Errorf("%s: data.%s is in %s:%d already", f.name, strings.Join(conflict, "."), first, line)
+		second, _ := f.find(conflict[min(len(f.root), len(conflict)):])
+		return fmt.Errorf("%s:%d: data.%s is in %s:%d already", f.name, second, strings.Join(conflict, "."), first, line)
 	}
 	b.Data, b.files = merged, append(b.files, f)
 	return nil

@@ -1,14 +1,14 @@
 package bundles
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/remit-pdp/remit/pdp/value"
 )
@@ -18,128 +18,110 @@ type dataFile struct {
 	name string
 	root []string // where its content stands in the data
 	data value.Value
-	node ast.Node // for finding lines
+	// find returns the line of the datum at a path within the file, or of the
+	// last one on the way, and how far it got.
+	find func(at []string) (line, depth int)
 }
 
 // parseData reads a data file strictly. JSON is read as JSON, not as the YAML
-// that it also is.
-func parseData(name, file string, text []byte) (dataFile, error) {
-	f := dataFile{name: name}
+// that it nearly is.
+func parseData(name, file string, text []byte) (f dataFile, err error) {
+	f.name = name
 	if dir := path.Dir(file); dir != "." {
 		f.root = strings.Split(dir, "/")
 	}
-	parsed, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return f, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
-	}
-	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		return f, fmt.Errorf("%s: it must hold one document", name)
-	}
-	f.node = parsed.Docs[0].Body
 	if path.Ext(file) == ".json" {
 		f.data, err = value.ParseJSON(text)
+		f.find = func(at []string) (line, depth int) { return findJSON(text, at) }
 	} else {
-		f.data, err = yamlValue(text)
+		f.data, f.find, err = parseYAML(text)
 	}
-	if err == nil && f.data.Kind() != value.Map {
-		err = errors.New("it does not hold an object")
-	}
-	if err != nil {
+	var refused *value.JSONError
+	switch {
+	case errors.As(err, &refused):
+		return f, fmt.Errorf("%s:%d: %w", name, lineAt(text, refused.Offset), err)
+	case err != nil:
 		return f, fmt.Errorf("%s: %w", name, err)
+	case f.data.Kind() != value.Map:
+		return f, fmt.Errorf("%s: it does not hold an object", name)
 	}
 	return f, nil
 }
 
-func yamlValue(text []byte) (value.Value, error) {
-	var decoded any
-	if err := yaml.UnmarshalWithOptions(text, &decoded, yaml.Strict()); err != nil {
-		return value.Nothing, errors.New(yaml.FormatError(err, false, true))
-	}
-	return fromYAML(decoded)
-}
-
-func fromYAML(v any) (value.Value, error) {
-	switch v := v.(type) {
-	case nil:
-		return value.NullValue(), nil
-	case uint64:
-		if v > 1<<53 {
-			return value.Nothing, fmt.Errorf("the number %d is larger than every reader can hold", v)
-		}
-		return value.Int(int64(v)), nil
-	case []any:
-		items := make([]value.Value, len(v))
-		for i, item := range v {
-			var err error
-			if items[i], err = fromYAML(item); err != nil {
-				return value.Nothing, err
-			}
-		}
-		return value.List(items...), nil
-	case map[string]any:
-		members := make([]value.Member, 0, len(v))
-		for name, item := range v {
-			member, err := fromYAML(item)
-			if err != nil {
-				return value.Nothing, err
-			}
-			members = append(members, value.M(name, member))
-		}
-		return value.Obj(members...), nil
-	default:
-		return value.FromGo(v)
-	}
-}
-
 // Locate returns the file and line of the datum at a path from the root of the
-// data, or of the nearest one above it; "" where there is none.
+// data, or of the nearest one above it; "" where there is none. Where the datum
+// is there only because folders are named after it, it is the file in them.
 func (b *Bundle) Locate(at ...string) (file string, line int) {
 	best := -1
 	for _, f := range b.files {
-		if len(at) < len(f.root) || strings.Join(at[:len(f.root)], "\x00") != strings.Join(f.root, "\x00") {
+		common := min(len(at), len(f.root))
+		if !slices.Equal(at[:common], f.root[:common]) {
 			continue
 		}
-		found, depth := find(f.node, at[len(f.root):])
-		if depth += len(f.root); depth > best {
-			best, file, line = depth, f.name, found
+		found, depth := f.find(at[common:])
+		// A file that holds the datum is better than one in a folder below.
+		score := 2 * (common + depth)
+		if len(at) >= len(f.root) {
+			score++
+		}
+		if score > best {
+			best, file, line = score, f.name, found
 		}
 	}
 	return file, line
 }
 
-// find returns the line of the node at a path, or of the last one on the way,
-// and how far it got.
-func find(n ast.Node, at []string) (line, depth int) {
-	line = n.GetToken().Position.Line
+// findJSON is [dataFile.find] for JSON that is known to be good.
+func findJSON(text []byte, at []string) (line, depth int) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	offset := skipTo(text, 0)
 	for depth < len(at) {
-		next, at := step(n, at[depth])
-		if next == nil {
-			return line, depth
+		next, found := stepJSON(d, text, at[depth])
+		if !found {
+			break
 		}
-		n, line = next, at
-		depth++
+		offset, depth = next, depth+1
 	}
-	return line, depth
+	return lineAt(text, offset), depth
 }
 
-func step(n ast.Node, name string) (next ast.Node, line int) {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		for _, v := range n.Values {
-			if found, line := step(v, name); found != nil {
-				return found, line
+// stepJSON moves d from before an object or array to before its member name.
+// It returns where the member begins.
+func stepJSON(d *json.Decoder, text []byte, name string) (offset int, found bool) {
+	opening, err := d.Token()
+	if err != nil || opening != json.Delim('{') && opening != json.Delim('[') {
+		return 0, false
+	}
+	for i := 0; d.More(); i++ {
+		offset = skipTo(text, int(d.InputOffset()))
+		here := strconv.Itoa(i)
+		if opening == json.Delim('{') {
+			key, err := d.Token()
+			if err != nil {
+				return 0, false
 			}
+			here, _ = key.(string)
 		}
-	case *ast.MappingValueNode:
-		if n.Key.GetToken().Value == name {
-			return n.Value, n.Key.GetToken().Position.Line
+		if here == name {
+			return offset, true
 		}
-	case *ast.SequenceNode:
-		for i, v := range n.Values {
-			if fmt.Sprint(i) == name {
-				return v, v.GetToken().Position.Line
-			}
+		var skipped json.RawMessage
+		if err := d.Decode(&skipped); err != nil {
+			return 0, false
 		}
 	}
-	return nil, 0
+	return 0, false
+}
+
+// skipTo returns where the next token begins that is not a comma.
+func skipTo(text []byte, offset int) int {
+	for offset < len(text) && strings.IndexByte(" \t\r\n,", text[offset]) >= 0 {
+		offset++
+	}
+	return offset
+}
+
+// lineAt returns the number of the line that an offset is on.
+func lineAt(text []byte, offset int) int {
+	return 1 + bytes.Count(text[:offset], []byte("\n"))
 }

@@ -88,6 +88,8 @@ func TestBodyRefuses(t *testing.T) {
 		{"form: semicolon", formType, "a=1;b=2", "semicolon"},
 		{"form: invalid escape", formType, "a=%zz", "invalid escape"},
 		{"form: NUL", formType, "a=%00", "control"},
+		{"form: a NUL as it is", formType, "a=\x00", "control"},
+		{"form: a name with a control character", formType, "%01=a", "control"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

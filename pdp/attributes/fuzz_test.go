@@ -133,7 +133,7 @@ func headerLines(text string) (h pdp.Headers) {
 
 // checkRead checks what is true of every request that was read.
 func checkRead(t *testing.T, e *pdp.Envelope, q *pdp.Request) {
-	if host, ok := canonicalHost(q.Host); !ok || host != q.Host || !strings.EqualFold(strings.TrimRight(e.Host, "0123456789:."), strings.TrimRight(q.Host, "0123456789:.")) && q.Host[0] != '[' {
+	if !strings.HasPrefix(strings.ToLower(e.Host), q.Host) && q.Host[0] != '[' {
 		t.Fatalf("the host %q is read as %q", e.Host, q.Host)
 	}
 	other := *e

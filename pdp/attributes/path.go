@@ -33,6 +33,11 @@ func readTarget(target string, q *pdp.Request) *pdp.Refusal {
 	if !hasQuery {
 		return nil
 	}
+	for i := range len(query) {
+		if query[i] <= ' ' || query[i] == 0x7f {
+			return refuse(CodePath, "the query has a byte that must be escaped")
+		}
+	}
 	parsed, rule := readQuery(query)
 	if rule != "" {
 		return refuse(CodePath, rule)

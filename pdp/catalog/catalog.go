@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/remit-pdp/remit/pdp"
-	"github.com/remit-pdp/remit/pdp/value"
 )
 
 // Catalog is a compiled catalog. It implements [pdp.Catalog]; immutable, safe
@@ -29,6 +28,7 @@ type host struct {
 type endpoint struct {
 	system                    *system
 	tools, prompts, resources map[string]*entry
+	longest                   int // the longest key of resources, in bytes
 }
 
 // system is what entries of one system share.
@@ -109,6 +109,12 @@ func unknown(q *pdp.Request) pdp.Target {
 	}
 }
 
+// unknown makes of t, which is unknown, an unknown resource of the system.
+func (s *system) unknown(t *pdp.Target, resource string) {
+	t.ID, t.System, t.Resource = s.name+":"+resource, s.name, resource
+	t.Environment, t.Owner, t.Labels = s.environment, s.owner, s.labels
+}
+
 // describe makes a the action that the entry says it is. A resource whose
 // parts the request does not have leaves the target unknown.
 func (e *entry) describe(a *pdp.Action, part func(string) (string, bool)) {
@@ -139,7 +145,7 @@ func (e *endpoint) find(rpc *pdp.RPC, a *pdp.Action) {
 		return
 	}
 	if found == nil {
-		a.Target.System, a.Target.ID = e.system.name, e.system.name+":"+a.Target.Resource
+		e.system.unknown(&a.Target, a.Target.Resource)
 		return
 	}
 	found.describe(a, func(name string) (string, bool) { return argument(rpc, name) })
@@ -157,21 +163,25 @@ func lookUp(entries map[string]*entry, name string) *entry {
 const fallback = "*"
 
 // resourceEntry finds the entry of a resource's URI: the URI itself, else the
-// longest of its folders that is described ("docs://manual/").
+// longest of its folders that is described ("docs://manual/"), else the
+// declared fallback. Of a URI that could be another one to the server only the
+// URI itself counts.
 func (e *endpoint) resourceEntry(uri string) *entry {
 	if found := e.resources[uri]; found != nil {
 		return found
 	}
-	for rest := uri; ; {
-		end := strings.LastIndexByte(strings.TrimSuffix(rest, "/"), '/')
-		if end < 0 {
-			return e.resources[fallback]
-		}
-		rest = rest[:end+1]
-		if found := e.resources[rest]; found != nil {
+	if !straight(uri) {
+		return nil
+	}
+	// No more is looked up than the longest key: the URI may be very long.
+	rest := uri[:min(len(uri), e.longest)]
+	for end := strings.LastIndexByte(rest, '/'); end >= 0; end = strings.LastIndexByte(rest, '/') {
+		if found := e.resources[rest[:end+1]]; found != nil {
 			return found
 		}
+		rest = rest[:end]
 	}
+	return e.resources[fallback]
 }
 
 // protocol describes a message that concerns the server itself and no tool:
@@ -184,8 +194,7 @@ func (e *endpoint) protocol(rpc *pdp.RPC, a *pdp.Action) {
 	case rpc.Response:
 		a.Operation, resource = pdp.Send, "response"
 	case !rpc.Known:
-		a.Target.System, a.Target.Resource = e.system.name, bounded(resource)
-		a.Target.ID = e.system.name + ":" + a.Target.Resource
+		e.system.unknown(&a.Target, bounded(resource))
 		return
 	case strings.HasPrefix(rpc.Method, "tasks/"):
 		a.Operation = pdp.Execute
@@ -211,7 +220,8 @@ func argument(rpc *pdp.RPC, name string) (string, bool) {
 	if s, ok := v.Str(); ok {
 		return s, s != ""
 	}
-	if v.Kind() == value.Number {
+	// Only integers: 7.0 and 7e0 are other spellings of the customer 7.
+	if _, whole := v.Int(); whole {
 		return v.Literal()
 	}
 	return "", false

@@ -18,8 +18,11 @@ type Locator func(path ...string) (file string, line int)
 // undefined is the empty catalog, in which everything is unknown. Every
 // mistake is reported, with file and line where at knows them.
 func New(data value.Value, at Locator) (*Catalog, error) {
-	c := &compiler{catalog: &Catalog{hosts: make(map[string]*host), wild: make(map[string]*host)}, at: at}
+	c := &compiler{catalog: &Catalog{hosts: make(map[string]*host), wild: make(map[string]*host)}, at: at, said: make(map[string]bool)}
 	if data.Defined() {
+		if data.Kind() != value.Map {
+			c.say(nil, "is not an object")
+		}
 		c.members(data, []string{"systems"})
 		c.each(data.Get("systems"), []string{"systems"}, c.system)
 	}
@@ -33,17 +36,23 @@ type compiler struct {
 	catalog  *Catalog
 	at       Locator
 	problems []error
+	said     map[string]bool
 }
 
-// say reports a mistake at a place below data.remit.catalog.
+// say reports a mistake at a place below data.remit.catalog, once: a system is
+// compiled again for each of its hosts.
 func (c *compiler) say(path []string, format string, args ...any) {
-	place := "data.remit.catalog." + strings.Join(path, ".")
+	place := strings.Join(append([]string{"data.remit.catalog"}, path...), ".")
 	if c.at != nil {
 		if file, line := c.at(append([]string{"remit", "catalog"}, path...)...); file != "" {
 			place = fmt.Sprintf("%s:%d: %s", file, line, place)
 		}
 	}
-	c.problems = append(c.problems, fmt.Errorf("%s: %s", place, fmt.Sprintf(format, args...)))
+	problem := place + ": " + fmt.Sprintf(format, args...)
+	if !c.said[problem] {
+		c.said[problem] = true
+		c.problems = append(c.problems, errors.New(problem))
+	}
 }
 
 // members reports members of an object that the format does not have.
@@ -93,7 +102,7 @@ func (c *compiler) host(name string, path []string) *host {
 	if rest, isWild := strings.CutPrefix(name, "*."); isWild {
 		hosts, key = c.catalog.wild, rest
 	}
-	if key == "" || key != strings.ToLower(key) || strings.ContainsAny(key, "*:/ ") || strings.HasSuffix(key, ".") {
+	if !isHost(key) {
 		c.say(path, "%q is not a host in lower case, without port, with at most one \"*.\" in front", name)
 	}
 	if hosts[key] == nil {
@@ -102,33 +111,60 @@ func (c *compiler) host(name string, path []string) *host {
 	return hosts[key]
 }
 
+// isHost reports whether a request can have this host (package attributes
+// leaves no other): an entry for another one would never be found.
+func isHost(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *compiler) mcp(s *system, h *host, v value.Value, path []string) {
 	if !v.Defined() {
 		return
 	}
 	c.members(v, []string{"path", "tools", "prompts", "resources"}, path...)
 	at := c.text(v, "path", path)
-	if !strings.HasPrefix(at, "/") {
+	if !strings.HasPrefix(at, "/") || strings.ContainsAny(at, "*{}?#") {
 		c.say(path, "path must say where the MCP server is, for example \"/mcp\"")
-		return
 	}
 	if other := h.mcp[at]; other != nil {
 		c.say(path, "system %s has the same MCP server", other.system.name)
-		return
 	}
-	e := &endpoint{system: s, tools: make(map[string]*entry), prompts: make(map[string]*entry), resources: make(map[string]*entry)}
+	byName := func(name string) bool { return name == "name" || isArgument(name) }
+	byURI := func(name string) bool { return name == "uri" }
+	e := &endpoint{
+		system:    s,
+		tools:     c.named(s, v, "tools", "tool/{name}", byName, path),
+		prompts:   c.named(s, v, "prompts", "prompt/{name}", byName, path),
+		resources: c.named(s, v, "resources", "{uri}", byURI, path),
+	}
 	h.mcp[at] = e
-	arguments := func(name string) bool { return strings.HasPrefix(name, "arguments.") || name == "name" }
-	for member, into := range map[string]map[string]*entry{"tools": e.tools, "prompts": e.prompts, "resources": e.resources} {
-		parts, standard := arguments, member[:len(member)-1]+"/{name}"
-		if member == "resources" {
-			parts, standard = func(name string) bool { return name == "uri" }, "{uri}"
-		}
-		c.each(v.Get(member), append(path[:len(path):len(path)], member), func(name string, v value.Value, path []string) {
-			c.members(v, entryMembers, path...)
-			into[name] = c.entry(s, v, standard, parts, path)
-		})
+	for uri := range e.resources {
+		e.longest = max(e.longest, len(uri))
 	}
+}
+
+// named compiles the entries of an MCP server that stand under a name.
+func (c *compiler) named(s *system, v value.Value, member, standard string, parts func(string) bool, path []string) map[string]*entry {
+	entries := make(map[string]*entry)
+	c.each(v.Get(member), append(path[:len(path):len(path)], member), func(name string, v value.Value, path []string) {
+		c.members(v, entryMembers, path...)
+		if member == "resources" && strings.HasSuffix(name, "/") && !straight(name) {
+			c.say(path, "the folder is not written as RFC 3986 would write it: nothing would be found in it")
+		}
+		entries[name] = c.entry(s, v, standard, parts, path)
+	})
+	return entries
+}
+
+// isArgument reports whether name is the path of an argument.
+func isArgument(name string) bool {
+	path, found := strings.CutPrefix(name, "arguments.")
+	return found && !slices.Contains(strings.Split(path, "."), "")
 }
 
 var entryMembers = []string{"operation", "sensitivity", "resource", "labels", "adds"}
@@ -144,19 +180,24 @@ func (c *compiler) http(s *system, h *host, v value.Value, path []string) {
 		captures, err := checkPattern(pattern)
 		if err != nil {
 			c.say(append(path, "path"), "%v", err)
-			continue
 		}
-		known := func(name string) bool { return slices.Contains(captures, name) }
+		known := func(name string) bool { return err != nil || slices.Contains(captures, name) }
 		e := c.entry(s, item, strings.TrimPrefix(strings.TrimSuffix(pattern, "/**"), "/"), known, path)
 		e.captures = captures
 		methods := c.strings(item, "methods", path)
 		if len(methods) == 0 {
 			c.say(path, "has no methods: name them, or [\"*\"] for all")
 		}
+		if err != nil {
+			continue
+		}
 		if h.http == nil {
 			h.http = &node{}
 		}
 		for _, method := range methods {
+			if method != anyMethod && strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "" {
+				c.say(append(path, "methods"), "%q is not a method in upper case", method)
+			}
 			if err := h.http.add(strings.Split(pattern[1:], "/"), method, e); err != nil {
 				c.say(path, "%s %s: %v", method, pattern, err)
 			}

@@ -19,6 +19,7 @@ type piece struct {
 
 // parseTemplate reads a template; known says which names may be filled in.
 func parseTemplate(s string, known func(name string) bool) (t template, err error) {
+	apart := true // no part since the last slash
 	for s != "" {
 		open := strings.IndexByte(s, '{')
 		if open < 0 {
@@ -26,6 +27,7 @@ func parseTemplate(s string, known func(name string) bool) (t template, err erro
 		}
 		if open > 0 {
 			t = append(t, piece{text: s[:open]})
+			apart = apart || strings.Contains(s[:open], "/")
 		}
 		end := strings.IndexByte(s[open:], '}')
 		if end < 0 {
@@ -35,7 +37,10 @@ func parseTemplate(s string, known func(name string) bool) (t template, err erro
 		if !known(name) {
 			return nil, fmt.Errorf("{%s} is filled in by nothing", name)
 		}
-		t = append(t, piece{name: name})
+		if !apart {
+			return nil, fmt.Errorf("a slash is missing in front of {%s}: two parts without one between them could pass for two others", name)
+		}
+		t, apart = append(t, piece{name: name}), false
 		s = s[open+end+1:]
 	}
 	return t, nil
