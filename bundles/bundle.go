@@ -40,12 +40,12 @@ type Module struct {
 	Text []byte
 }
 
-// Limits of a bundle: a mistake must not fill the memory.
-const (
-	maxFile  = 64 << 20
-	maxFiles = 100_000
-	maxBytes = 256 << 20 // of all files
-)
+// limits of a bundle: a mistake must not fill the memory.
+type limits struct {
+	file  int64 // bytes of one file
+	all   int64 // bytes of all files
+	files int
+}
 
 // LoadDir reads the bundle in a folder.
 func LoadDir(dir string) (*Bundle, error) {
@@ -62,10 +62,13 @@ func LoadDir(dir string) (*Bundle, error) {
 // Load reads the bundle in fsys; name is what its files are called after in
 // errors.
 func Load(fsys fs.FS, name string) (*Bundle, error) {
+	return load(fsys, name, limits{file: 64 << 20, all: 256 << 20, files: 100_000})
+}
+
+func load(fsys fs.FS, name string, most limits) (*Bundle, error) {
 	b := &Bundle{Data: value.Obj()}
 	sum := sha256.New()
 	var problems []error
-	files, size := 0, 0
 	err := fs.WalkDir(fsys, ".", func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -85,15 +88,15 @@ func Load(fsys fs.FS, name string) (*Bundle, error) {
 		case !entry.Type().IsRegular():
 			return fmt.Errorf("%s is not a regular file", path.Join(name, file))
 		}
-		if files++; files > maxFiles {
-			return fmt.Errorf("%s holds more than %d files", name, maxFiles)
+		if most.files--; most.files < 0 {
+			return fmt.Errorf("%s holds too many files", name)
 		}
-		text, err := readFile(fsys, file)
+		text, err := readFile(fsys, file, most.file)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path.Join(name, file), err)
 		}
-		if size += len(text); size > maxBytes {
-			return fmt.Errorf("%s holds more than %d bytes", name, maxBytes)
+		if most.all -= int64(len(text)); most.all < 0 {
+			return fmt.Errorf("%s is too large: %s and the files before it hold more bytes than a bundle may", name, file)
 		}
 		if !strings.HasSuffix(file, "_test.rego") {
 			fmt.Fprintf(sum, "%d %s\n%d\n%s", len(file), file, len(text), text)
@@ -117,13 +120,13 @@ func wanted(file string) bool {
 	return path.Ext(file) == ".rego" || slices.Contains([]string{"data.json", "data.yaml", "data.yml"}, path.Base(file)) || file == ".manifest"
 }
 
-func readFile(fsys fs.FS, file string) ([]byte, error) {
+func readFile(fsys fs.FS, file string, most int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, file)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("it has %d bytes; at most %d are read", info.Size(), maxFile)
+	if info.Size() > most {
+		return nil, fmt.Errorf("it has %d bytes; at most %d are read", info.Size(), most)
 	}
 	return fs.ReadFile(fsys, file)
 }
