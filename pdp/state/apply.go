@@ -148,14 +148,10 @@ func (p *Partition) prune(now int64) {
 	}
 }
 
+// merged goes by name, so that replaying finds the same ones beyond the bound.
 func merged(into, from map[string]Label) map[string]Label {
-	if into == nil {
-		return from
-	}
-	for name, label := range from {
-		if len(into) < maxLabels {
-			into[name] = label
-		}
+	for _, name := range sortedNames(from) {
+		into = labelled(into, name, from[name])
 	}
 	return into
 }
@@ -179,9 +175,14 @@ func (s *Session) act(fx *Effects, e *Entry) {
 }
 
 // label marks the session, and the agent, whose labels reach its other
-// sessions. A label stays with how it came in first.
+// sessions. A session's label stays with how it came in first, an agent's with
+// how it came in last: it reaches every session that began before that.
 func (p *Partition) label(s *Session, a *Agent, name string, l Label) {
 	s.Labels = labelled(s.Labels, name, l)
+	if _, has := a.Labels[name]; has {
+		a.Labels[name] = l
+		return
+	}
 	a.Labels = labelled(a.Labels, name, l)
 }
 
@@ -214,7 +215,10 @@ func (p *Partition) memory(scope pdp.Scope, s *Session, a *Agent) *Memory {
 // fly puts an allowed action in flight.
 func (p *Partition) fly(e *Entry, fx *Effects, s *Session) *InFlight {
 	if p.Flights == nil {
-		p.Flights, p.Checks = make(map[string]*InFlight), make(map[string]string)
+		p.Flights = make(map[string]*InFlight)
+	}
+	if p.Checks == nil { // it may be empty where Flights is not
+		p.Checks = make(map[string]string)
 	}
 	f := &InFlight{
 		Flight: *fx.Flight, At: e.At, Seq: e.Seq, Session: s.ID, Agent: s.Agent, Action: fx.Action,
@@ -278,16 +282,8 @@ func (p *Partition) settled(e *Entry, o *Settling) {
 	if agent == nil || session == nil {
 		return
 	}
-	done := o.State == pdp.OutcomeDone
-	for _, charge := range f.Charges {
-		m := p.memory(charge.Scope, session, agent).Meters[charge.Budget]
-		if m != nil && m.Window == charge.Window {
-			m.settle(charge.bucket, charge.N, done || charge.Keep)
-		}
-	}
-	for i := range f.Notes {
-		n := &f.Notes[i]
-		p.memory(n.Scope, session, agent).settle(n, f.Seq, done == (n.On == pdp.OnDone))
+	if o.State != pdp.OutcomeUnknown { // unknown leaves open what was open
+		p.close(f, session, agent, o.State == pdp.OutcomeDone)
 	}
 	for i := range o.Notes {
 		n := &o.Notes[i]
@@ -303,5 +299,19 @@ func (p *Partition) settled(e *Entry, o *Settling) {
 		if session.Recent[i].Seq == f.Seq {
 			session.Recent[i].Outcome = o.State
 		}
+	}
+}
+
+// close ends the wait of what the action charged and noted.
+func (p *Partition) close(f *InFlight, session *Session, agent *Agent, done bool) {
+	for _, charge := range f.Charges {
+		m := p.memory(charge.Scope, session, agent).Meters[charge.Budget]
+		if m != nil && m.Window == charge.Window {
+			m.settle(charge.bucket, charge.N, done || charge.Keep)
+		}
+	}
+	for i := range f.Notes {
+		n := &f.Notes[i]
+		p.memory(n.Scope, session, agent).settle(n, f.Seq, done == (n.On == pdp.OnDone))
 	}
 }

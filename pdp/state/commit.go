@@ -31,8 +31,11 @@ func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Dec
 	e.Record = newRecord(c, &d, t.at)
 	e.Record.Charges = e.Effects.Charges
 	e.Record.Labels = t.labelsAfter(e.Effects)
-	// A denial is written even when the caller's time is over.
-	if err := t.held.Commit(context.WithoutCancel(ctx), e); err != nil {
+	// A denial is written even when the caller's time is over, an allow never.
+	if d.Effect != pdp.Allow {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if err := t.held.Commit(ctx, e); err != nil {
 		return pdp.Decision{}, fmt.Errorf("write the decision: %w", err)
 	}
 	return d, nil

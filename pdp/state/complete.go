@@ -3,6 +3,7 @@ package state
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -11,7 +12,15 @@ import (
 // kind is another fact.
 func factName(kind pdp.FactKind, name string) string { return string(kind) + "/" + name }
 
-func signature(f *pdp.Fact) string { return factName(f.Kind, f.Name) + "/" + string(f.Scope) }
+// signature names all of a fact's declaration that its cells were kept by:
+// what was kept for a shorter time, or under other keys, is not complete.
+func signature(f *pdp.Fact) string {
+	name := factName(f.Kind, f.Name) + "/" + string(f.Scope) + "/" + strconv.FormatInt(int64(f.TTL), 36)
+	if f.Clear {
+		return name + "/clear"
+	}
+	return name
+}
 
 func declares(d *pdp.Declarations) (list []string) {
 	for _, name := range sortedNames(d.Facts) {

@@ -59,8 +59,11 @@ func (m *Memory) note(n *Note, at int64, seq uint64, open bool, deadline int64) 
 	name := factName(n.Kind, n.Fact)
 	table := m.Facts[name]
 	if table == nil {
-		table = &Table{Cells: make(map[string]*Cell)}
+		table = &Table{}
 		m.Facts[name] = table
+	}
+	if table.Cells == nil { // new, or read back when it was empty
+		table.Cells = make(map[string]*Cell)
 	}
 	cell := table.Cells[n.Key]
 	if cell == nil {

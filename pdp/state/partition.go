@@ -141,9 +141,10 @@ func (s *Session) over(now, grace int64) bool {
 }
 
 // ended reports whether the session takes no more actions at now. The limits
-// are closed: at exactly its age or idle time it still does.
+// are closed: at exactly its age or idle time it still does. A quarantine is
+// not to be waited out by being idle.
 func (s *Session) ended(now int64) bool {
-	return s.Closed || now > s.Expires || (s.Idle > 0 && now > s.Seen+s.Idle)
+	return s.Closed || now > s.Expires || (s.Idle > 0 && !s.Quarantined && now > s.Seen+s.Idle)
 }
 
 func agentKey(p pdp.Principal) string { return p.Issuer + "\x00" + p.ID }

@@ -84,8 +84,7 @@ func (s *settlement) Commit(ctx context.Context, o pdp.Outcome, effects pdp.Effe
 	}
 	for i := range effects.Remember {
 		m := &effects.Remember[i]
-		failed := m.On == pdp.OnFailed
-		if failed == (o.State == pdp.OutcomeFailed) {
+		if (m.On == pdp.OnDone && o.State == pdp.OutcomeDone) || (m.On == pdp.OnFailed && o.State == pdp.OutcomeFailed) {
 			settling.Notes = append(settling.Notes, s.note(s.declared, m)...)
 		}
 	}
