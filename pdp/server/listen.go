@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -68,16 +66,16 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, log *slog.Logger
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		server := newGRPC(grpc.UnaryInterceptor(extauthz.Guard(crashed)))
-		authv3.RegisterAuthorizationServer(server, extauthz.NewServer(doorSettings(l), point, keys, time.Now, crashed))
+		extauthz.NewServer(doorSettings(l), point, keys, time.Now, crashed).Register(server)
 		if err := d.open("listeners "+l.Name, l.Address, listening{server: server}); err != nil {
 			return nil, err
 		}
 	}
 	if c.Outcomes.Address != "" {
 		server := newGRPC()
-		accesslogv3.RegisterAccessLogServiceServer(server, outcome.NewAccessLog(point, time.Now, func(o pdp.Outcome, err error) {
+		outcome.NewAccessLog(point, time.Now, func(o pdp.Outcome, err error) {
 			log.Warn("an outcome was not settled", "source", o.Source, "decision_id", o.DecisionID, "error", err)
-		}))
+		}).Register(server)
 		if err := d.open("outcomes", c.Outcomes.Address, listening{server: server, endless: true}); err != nil {
 			return nil, err
 		}
@@ -169,7 +167,7 @@ func (d *doors) setReady(ready bool) {
 	if ready {
 		status = healthv1.HealthCheckResponse_SERVING
 	}
-	for _, service := range []string{"", authv3.Authorization_ServiceDesc.ServiceName, accesslogv3.AccessLogService_ServiceDesc.ServiceName} {
+	for _, service := range []string{"", extauthz.Service, outcome.Service} {
 		d.health.SetServingStatus(service, status)
 	}
 	d.ready.Store(ready)

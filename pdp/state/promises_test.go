@@ -322,8 +322,18 @@ func TestRings(t *testing.T) {
 // them; nor does an ended session begin anew under its old name.
 func TestLabelsAndSessions(t *testing.T) {
 	d := newDesk(t)
+	d.agent.SessionClaim = "s0"
+	d.ask("/x")
+	d.wait(time.Second)
+	d.agent.SessionClaim = "s1"
 	d.verdict = func(value.Value) pdp.Verdict { return pdp.Verdict{Effect: pdp.Allow, Labels: []string{"secret"}} }
 	d.ask("/x")
+	d.agent.SessionClaim = "s0"
+	d.verdict = func(value.Value) pdp.Verdict { return pdp.Verdict{Effect: pdp.Allow} }
+	d.ask("/x")
+	if !d.saw.Path("session", "labels", "secret").Defined() {
+		t.Error("the label did not reach a session that was open already")
+	}
 	d.verdict = func(value.Value) pdp.Verdict { return pdp.Verdict{Effect: pdp.Allow} }
 	d.agent.SessionClaim = "s2"
 	d.ask("/x")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -63,6 +64,14 @@ type Server struct {
 // NewServer returns the door of a listener.
 func NewServer(s Settings, d Decider, keys *pdp.Keys, now func() time.Time, crashed func(cause any, stack []byte)) *Server {
 	return &Server{settings: s, decider: d, render: renderer{s.DenyAs, keys, now}, now: now, crashed: crashed}
+}
+
+// Service is the name of the service, which its health is asked for by.
+const Service = "envoy.service.auth.v3.Authorization"
+
+// Register makes server answer the service.
+func (s *Server) Register(server grpc.ServiceRegistrar) {
+	authv3.RegisterAuthorizationServer(server, s)
 }
 
 // Check implements the service. It always answers with an explicit decision

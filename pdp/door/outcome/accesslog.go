@@ -17,6 +17,7 @@ import (
 
 	datav3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
+	"google.golang.org/grpc"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -39,6 +40,14 @@ type AccessLog struct {
 // not be settled, and why.
 func NewAccessLog(s Settler, now func() time.Time, lost func(pdp.Outcome, error)) *AccessLog {
 	return &AccessLog{settler: s, now: now, lost: lost}
+}
+
+// Service is the name of the service, which its health is asked for by.
+const Service = "envoy.service.accesslog.v3.AccessLogService"
+
+// Register makes server answer the service.
+func (l *AccessLog) Register(server grpc.ServiceRegistrar) {
+	accesslogv3.RegisterAccessLogServiceServer(server, l)
 }
 
 // patience bounds how long one outcome waits for its partition: a stream must

@@ -1,0 +1,86 @@
+package outcome
+
+import (
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	datav3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/remit-pdp/remit/pdp"
+)
+
+// entry is the access log entry of an allowed request that the tool answered;
+// change makes it another.
+func entry(change func(*datav3.HTTPAccessLogEntry)) *datav3.HTTPAccessLogEntry {
+	e := &datav3.HTTPAccessLogEntry{
+		CommonProperties: &datav3.AccessLogCommon{
+			UpstreamRequestAttemptCount: 1,
+			Metadata: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
+				authzNamespace: {Fields: map[string]*structpb.Value{idField: structpb.NewStringValue("id")}},
+			}},
+		},
+		Request: &datav3.HTTPRequestProperties{Authority: "API.example.test.:10000", RequestBodyBytes: 3},
+		Response: &datav3.HTTPResponseProperties{
+			ResponseCode: wrapperspb.UInt32(200), ResponseCodeDetails: "via_upstream", ResponseBodyBytes: 7,
+			ResponseHeaders: map[string]string{"content-type": "application/json; charset=utf-8"},
+		},
+	}
+	if change != nil {
+		change(e)
+	}
+	return e
+}
+
+func TestAnEntryIsAnOutcome(t *testing.T) {
+	o, ok := read(entry(nil), time.Unix(1, 0))
+	want := pdp.Outcome{
+		DecisionID: "id", State: pdp.OutcomeDone, Source: "access_log", At: time.Unix(1, 0), Status: 200, Attempts: 1,
+		RequestBytes: 3, ResponseBytes: 7, ContentType: "application/json", Host: "api.example.test", Details: "via_upstream",
+	}
+	if !ok || o != want {
+		t.Errorf("got %+v, %v", o, ok)
+	}
+}
+
+// How an action ended, and when nobody knows.
+func TestStates(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*datav3.HTTPAccessLogEntry)
+		want   pdp.OutcomeState // "" is no outcome
+	}{
+		"answered":         {nil, pdp.OutcomeDone},
+		"tool's own error": {func(e *datav3.HTTPAccessLogEntry) { e.Response.ResponseCode.Value = 500 }, pdp.OutcomeFailed},
+		"not found":        {func(e *datav3.HTTPAccessLogEntry) { e.Response.ResponseCode.Value = 404 }, pdp.OutcomeFailed},
+		"never connected": {func(e *datav3.HTTPAccessLogEntry) {
+			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 503, "upstream_reset_before_response_started{connection_failure}"
+			e.CommonProperties.ResponseFlags = &datav3.ResponseFlags{UpstreamConnectionFailure: true}
+		}, pdp.OutcomeFailed},
+		"timed out at the tool": {func(e *datav3.HTTPAccessLogEntry) {
+			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 504, "response_timeout"
+		}, ""},
+		"client gone": {func(e *datav3.HTTPAccessLogEntry) {
+			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 0, "downstream_remote_disconnect"
+		}, ""},
+		"denied": {func(e *datav3.HTTPAccessLogEntry) {
+			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 403, "ext_authz_denied"
+		}, ""},
+		"denied, by its flag": {func(e *datav3.HTTPAccessLogEntry) {
+			e.CommonProperties.ResponseFlags = &datav3.ResponseFlags{UnauthorizedDetails: &datav3.ResponseFlags_Unauthorized{}}
+		}, ""},
+		"not over": {func(e *datav3.HTTPAccessLogEntry) {
+			e.CommonProperties.AccessLogType = datav3.AccessLogType_DownstreamPeriodic
+		}, ""},
+		"of no decision": {func(e *datav3.HTTPAccessLogEntry) { e.CommonProperties.Metadata = nil }, ""},
+		"by the tag": {func(e *datav3.HTTPAccessLogEntry) {
+			e.CommonProperties.Metadata, e.CommonProperties.CustomTags = nil, map[string]string{idTag: "id"}
+		}, pdp.OutcomeDone},
+		"empty": {func(e *datav3.HTTPAccessLogEntry) { *e = datav3.HTTPAccessLogEntry{} }, ""},
+	} {
+		if o, ok := read(entry(c.change), time.Now()); ok != (c.want != "") || (ok && o.State != c.want) {
+			t.Errorf("%s: got %q, %v, want %q", name, o.State, ok, c.want)
+		}
+	}
+}
