@@ -2,9 +2,12 @@ package localstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,8 +27,9 @@ type journal struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 	closed atomic.Bool
-	// full is the last reason why no further segment could be made.
-	full atomic.Pointer[error]
+	// full is the last reason why no further segment could be made; broken is
+	// why the disk cannot be trusted any more.
+	full, broken atomic.Pointer[error]
 }
 
 type prepared struct {
@@ -33,15 +37,15 @@ type prepared struct {
 	err     error
 }
 
-// startJournal goes on writing at segment s, or at a new one where s is nil.
-func startJournal(dir, keyName string, size int64, durable bool, s *segment, first uint64) (*journal, error) {
+// startJournal goes on writing at segment s, or at a first one where s is nil.
+func startJournal(dir, keyName string, size int64, durable bool, s *segment) (*journal, error) {
 	j := &journal{
 		dir: dir, keyName: keyName, size: size, sync: durable,
 		turn: make(chan struct{}, 1), next: make(chan prepared, 1), stop: make(chan struct{}),
 	}
 	if s == nil {
 		var err error
-		if s, err = createSegment(dir, first, size, keyName); err != nil {
+		if s, err = createSegment(dir, 0, size, keyName); err != nil {
 			return nil, err
 		}
 	}
@@ -65,15 +69,22 @@ func (j *journal) prepare(first uint64) {
 	})
 }
 
+// patience is how long an entry waits for a segment that is being made.
+const patience = 5 * time.Second
+
 // append accepts an entry and returns its position. Where no space is to be
-// had it waits for ctx, then fails; nothing is dropped.
-func (j *journal) append(ctx context.Context, kind uint8, payload []byte) (state.Position, error) {
-	if len(payload) > maxPayload {
-		return 0, fmt.Errorf("an entry of %d bytes is too large for the journal (limit %d)", len(payload), maxPayload)
+// had it waits for ctx and for [patience], then fails; nothing is dropped.
+// durable makes it wait for the disk whatever the store's durability.
+func (j *journal) append(ctx context.Context, kind uint8, payload []byte, durable bool) (state.Position, error) {
+	if limit := min(maxPayload, j.size-segmentHead-3*entryHead); int64(len(payload)) > limit {
+		return 0, fmt.Errorf("an entry of %d bytes is too large for the journal (limit %d)", len(payload), limit)
 	}
 	for {
 		if j.closed.Load() {
 			return 0, fmt.Errorf("the journal is closed: %w", state.ErrUnavailable)
+		}
+		if cause := j.broken.Load(); cause != nil {
+			return 0, j.unavailable(*cause)
 		}
 		s := j.current.Load()
 		if !s.enter() {
@@ -82,11 +93,17 @@ func (j *journal) append(ctx context.Context, kind uint8, payload []byte) (state
 		offset, fits := s.append(kind, payload)
 		if fits {
 			var err error
-			if j.sync {
-				err = s.syncer.wait(func() error { return unix.Fdatasync(int(s.file.Fd())) })
+			if j.sync || durable {
+				err = s.syncer.wait(func() error { return syncFile(s.file) })
 			}
 			s.leave()
-			return state.Position(s.first) + state.Position(offset), err
+			if err != nil {
+				// The entry is in the journal and does not count: nothing may
+				// come behind it until the directory is opened again.
+				j.broken.Store(&err)
+				return 0, j.unavailable(err)
+			}
+			return state.Position(s.first) + state.Position(offset), nil
 		}
 		s.leave()
 		if err := j.rotate(ctx, s); err != nil {
@@ -115,14 +132,27 @@ func (j *journal) rotate(ctx context.Context, full *segment) error {
 			return j.unavailable(p.err)
 		}
 		full.end()
+		if j.sync { // or entries could survive whose segment seems not to be reached yet
+			if err := syncFile(full.file); err != nil {
+				j.broken.Store(&err)
+				return j.unavailable(err)
+			}
+		}
 		j.current.Store(p.segment)
 		full.retire()
 		j.prepare(p.segment.first + uint64(len(p.segment.bytes)))
 		return nil
 	case <-ctx.Done():
 		return j.unavailable(ctx.Err())
+	case <-j.stop:
+		return j.unavailable(errors.New("the journal is closed"))
+	case <-time.After(patience):
+		return j.unavailable(errors.New("no further segment was made in time"))
 	}
 }
+
+// syncFile writes what f holds to the disk. Tests replace it.
+var syncFile = func(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
 
 func (j *journal) unavailable(cause error) error {
 	if full := j.full.Load(); full != nil && cause != *full {
@@ -144,7 +174,7 @@ func (j *journal) syncNow() error {
 		return nil
 	}
 	defer s.leave()
-	return unix.Fdatasync(int(s.file.Fd()))
+	return syncFile(s.file)
 }
 
 func (j *journal) close() error {

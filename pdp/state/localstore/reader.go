@@ -37,13 +37,24 @@ func NewReader(dir string) (*Reader, error) {
 
 // Entries implements [state.Log].
 func (r *Reader) Entries(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) error {
-	_, err := readEntries(ctx, r.dir, r.keys.Name(), from, visit)
+	_, err := readEntries(ctx, r.dir, r.keys.Name(), from, after(from, visit))
 	return err
 }
 
-// Follow visits the entries from a position on, and then those that are
-// accepted later, until ctx ends or visit returns an error.
+// after leaves out the entry at position from itself, where reading begins.
+func after(from state.Position, visit func(state.Position, *state.Entry) error) func(state.Position, *state.Entry) error {
+	return func(at state.Position, e *state.Entry) error {
+		if at == from {
+			return nil
+		}
+		return visit(at, e)
+	}
+}
+
+// Follow visits the entries after a position, and then those that are accepted
+// later, until ctx ends or visit returns an error.
 func (r *Reader) Follow(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) error {
+	visit = after(from, visit)
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -89,8 +100,8 @@ func (r *Reader) Partitions(ctx context.Context, visit func(*state.Partition) er
 	return nil
 }
 
-// readEntries visits the accepted entries after from and returns the position
-// to go on from.
+// readEntries visits the accepted entries from a position on and returns the
+// position to go on from.
 func readEntries(ctx context.Context, dir, keyName string, from state.Position, visit func(state.Position, *state.Entry) error) (state.Position, error) {
 	list, err := segments(dir, keyName)
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 // recovered is what a directory holds: partitions, and where to write on.
 type recovered struct {
 	partitions map[pdp.PartitionKey]*kept
-	current    *segment // nil: none yet
-	next       uint64   // position of the segment to make, where current is nil
-	sealer     sealer   // stands at the end of the journal
-	notes      []string // what an operator should know
+	reached    state.Position // how far the journal reached after the snapshot
+	sealer     sealer         // stands at the end of the journal
+	notes      []string       // what an operator should know
 }
 
 // fold replays the journal over the newest good snapshot. It changes nothing
@@ -63,9 +62,23 @@ func (r *recovered) loadSnapshot(dir, keyName string) (state.Position, error) {
 		for _, k := range s.partitions {
 			r.partitions[k.partition.Key] = &k
 		}
+		r.reached = s.reached
 		return s.begin, nil
 	}
 	return 0, nil
+}
+
+// endsBefore refuses a journal that ends before the snapshot was taken: what
+// would be written at the same positions again would never be replayed.
+func (r *recovered) endsBefore(current *segment) error {
+	end := state.Position(0)
+	if current != nil {
+		end = state.Position(current.first) + state.Position(current.tail.Load())
+	}
+	if r.reached > end {
+		return fmt.Errorf("a snapshot reaches position %d, the journal ends at %d: its end is gone: %w", r.reached, end, ErrCorrupt)
+	}
+	return nil
 }
 
 // replay applies one entry, unless the snapshot holds it already.
@@ -94,38 +107,42 @@ func (r *recovered) replay(at state.Position, payload []byte) error {
 
 // settleTail makes the end of the journal ready to be written on: what was
 // reserved and never accepted becomes void, segments made ahead are removed.
-func settleTail(dir, keyName string) (list []segmentFile, current *segment, next uint64, err error) {
+// current is nil where there is no journal yet.
+func settleTail(dir, keyName string) (list []segmentFile, current *segment, err error) {
 	if list, err = segments(dir, keyName); err != nil {
-		return nil, nil, 0, err
+		return nil, nil, err
 	}
 	for i, file := range list {
 		f, m, err := file.open(true)
 		if err != nil {
-			return nil, nil, 0, err
+			return nil, nil, err
 		}
 		at, end, err := voidPending(m)
 		if err != nil {
-			return nil, nil, 0, errors.Join(inFile(file.path, err), m.unmap(), f.Close())
+			return nil, nil, errors.Join(inFile(file.path, err), m.unmap(), f.Close())
 		}
 		if end == atEnd {
 			if err := errors.Join(m.unmap(), f.Close()); err != nil {
-				return nil, nil, 0, err
+				return nil, nil, err
 			}
 			continue
 		}
+		if err := nothingIn(list[i+1:]); err != nil {
+			return nil, nil, errors.Join(err, m.unmap(), f.Close())
+		}
 		for _, ahead := range list[i+1:] {
-			if err := errors.Join(nothingIn([]segmentFile{ahead}), os.Remove(ahead.path)); err != nil {
-				return nil, nil, 0, errors.Join(err, m.unmap(), f.Close())
+			if err := os.Remove(ahead.path); err != nil {
+				return nil, nil, errors.Join(err, m.unmap(), f.Close())
 			}
 		}
 		current = &segment{mapping: m, file: f, first: file.first}
 		current.tail.Store(at)
-		return list[:i+1], current, 0, nil
+		return list[:i+1], current, nil
 	}
 	if n := len(list); n > 0 {
-		next = list[n-1].first + uint64(list[n-1].size)
+		return nil, nil, list[n-1].goesOn()
 	}
-	return list, nil, next, nil
+	return list, nil, nil
 }
 
 // voidPending turns entries that were reserved and not accepted into accepted

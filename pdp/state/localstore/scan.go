@@ -34,7 +34,7 @@ func scan(m mapping, from int64, visit func(offset int64, kind uint8, payload []
 		if length > maxPayload || at+space(length) > int64(len(m.bytes)) {
 			return at, atTail, corrupt(at, "the length of an entry is impossible")
 		}
-		if w&accepted == 0 {
+		if kind := wordKind(w); w == makeWord(reserved, kind, int(length)) && kind >= kindEntry && kind <= kindEnd {
 			return at, atPending, nil
 		}
 		payload := m.bytes[at+entryHead : at+entryHead+length : at+entryHead+length]
@@ -124,6 +124,12 @@ func statSegment(path string) (segmentFile, error) {
 	return segmentFile{path: path, header: h, size: info.Size()}, nil
 }
 
+// goesOn says that the segment that must come behind this one is not there: a
+// segment is ended only when the next one is.
+func (s segmentFile) goesOn() error {
+	return fmt.Errorf("the journal goes on behind %s, and there is no %s: %w", s.path, segmentName(s.first+uint64(s.size)), ErrCorrupt)
+}
+
 // open maps the segment, for reading unless it is to be written on.
 func (s segmentFile) open(writable bool) (*os.File, mapping, error) {
 	flag := os.O_RDONLY
@@ -176,4 +182,15 @@ func (s segmentFile) read(from state.Position, visit func(state.Position, uint8,
 		err = fmt.Errorf("%s: %w", s.path, err)
 	}
 	return state.Position(s.first) + state.Position(at), end, err
+}
+
+// lengthAt is the length of the payload at a position.
+func (s segmentFile) lengthAt(at state.Position) (int64, error) {
+	f, m, err := s.open(false)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	defer m.unmap()
+	return wordLength(m.load(int64(uint64(at) - s.first))), nil
 }

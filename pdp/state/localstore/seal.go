@@ -105,7 +105,7 @@ func (s *sealer) seal(closing bool) error {
 	now := seal{upto: s.at, chain: s.chain, closed: closing}
 	ctx, cancel := context.WithTimeout(context.Background(), sealEvery)
 	defer cancel()
-	if _, err := s.journal.append(ctx, kindSeal, now.encode(s.journal.keyName, s.key)); err != nil {
+	if _, err := s.journal.append(ctx, kindSeal, now.encode(s.journal.keyName, s.key), false); err != nil {
 		return err
 	}
 	s.fresh = false

@@ -84,13 +84,16 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}()
 	name := o.Keys.Name()
-	list, current, next, err := settleTail(dir, name)
+	list, current, err := settleTail(dir, name)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	r, err := fold(dir, name, list)
 	if err != nil {
 		return nil, unreadable(err)
+	}
+	if err := r.endsBefore(current); err != nil {
+		return nil, unreadable(inFile(dir, err))
 	}
 	for _, note := range r.notes {
 		s.options.Warn(errors.New(note))
@@ -101,7 +104,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	for key, k := range r.partitions {
 		s.shard(key).slots[key] = &slot{turn: make(chan struct{}, 1), kept: *k}
 	}
-	if s.journal, err = startJournal(dir, name, s.options.SegmentBytes, o.Sync, current, next); err != nil {
+	if s.journal, err = startJournal(dir, name, s.options.SegmentBytes, o.Sync, current); err != nil {
 		return nil, err
 	}
 	s.startSealer(r)
@@ -218,7 +221,9 @@ func (s *Store) write(ctx context.Context, e *state.Entry) (state.Position, erro
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
 	*b = e.AppendBinary((*b)[:0])
-	return s.journal.append(ctx, kindEntry, *b)
+	// The end of a session's authority outlives a power cut (DESIGN 5.5).
+	ends := e.Effects != nil && (e.Effects.Close || e.Effects.Quarantine)
+	return s.journal.append(ctx, kindEntry, *b, ends)
 }
 
 // held is a turn on a slot.
@@ -279,7 +284,10 @@ func (s *Store) each(ctx context.Context, visit func(*slot) error) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			err := visit(slot)
+			var err error
+			if !slot.gone { // its place may have been taken by another one
+				err = visit(slot)
+			}
 			<-slot.turn
 			if err != nil {
 				return err
@@ -291,7 +299,7 @@ func (s *Store) each(ctx context.Context, visit func(*slot) error) error {
 
 // Entries implements [state.Log].
 func (s *Store) Entries(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) error {
-	_, err := readEntries(ctx, s.dir, s.journal.keyName, from, visit)
+	_, err := readEntries(ctx, s.dir, s.journal.keyName, from, after(from, visit))
 	return err
 }
 
@@ -321,7 +329,8 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	snap := snapshot{begin: s.journal.position()}
 	now := time.Now().UnixNano()
 	err := s.each(ctx, func(slot *slot) error {
-		if slot.partition.Seq > 0 && !slot.partition.Forgettable(now) {
+		// What came since begin is replayed, and needs what it came upon.
+		if slot.partition.Seq > 0 && (slot.at >= snap.begin || !slot.partition.Forgettable(now)) {
 			// The encoding is a copy: the partition goes on changing.
 			copied, err := state.DecodePartition(slot.partition.AppendBinary(nil))
 			if err != nil {
@@ -351,7 +360,8 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the store in order: a snapshot, a last seal, everything synced.
+// Close ends the store in order: a last seal, everything synced, and a snapshot
+// that holds the seal: without it the journal was cut.
 // Turns that are held must be released before.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
@@ -363,5 +373,5 @@ func (s *Store) Close() error {
 	<-s.sealer.done
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return errors.Join(s.Snapshot(ctx), s.sealer.seal(true), s.journal.close(), s.lock.Close())
+	return errors.Join(s.sealer.seal(true), s.Snapshot(ctx), s.journal.close(), s.lock.Close())
 }

@@ -4,6 +4,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/remit-pdp/remit/pdp/state"
 )
@@ -17,6 +20,8 @@ type Report struct {
 	Closed   bool // the journal was ended in order
 	// Voids are entries that a crash kept from being accepted.
 	Voids int
+	// Pending are entries that are being written, or that a crash left so.
+	Pending int
 }
 
 // Verify reads the journal in dir from its first byte and checks every entry
@@ -25,7 +30,25 @@ type Report struct {
 // segment is missing, and where a journal that was ended in order is cut. A
 // journal that is being written may be verified; what is not sealed yet is
 // counted.
-func Verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
+func Verify(dir, keyName string, key ed25519.PublicKey) (report Report, err error) {
+	for range 3 {
+		if report, err = verify(dir, keyName, key); !errors.Is(err, errOvertaken) {
+			break
+		}
+	}
+	return report, err
+}
+
+// errOvertaken says that a seal is for an entry that is not accepted. In a
+// journal that is being written it may be by now; in any other it was changed.
+var errOvertaken = fmt.Errorf("a sealed entry is not accepted any more: %w", ErrCorrupt)
+
+func verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
+	// The snapshot comes first: what it reaches was in the journal before.
+	newest, err := newestSnapshot(dir, keyName)
+	if err != nil && !errors.Is(err, errNoSnapshot) {
+		return Report{}, err
+	}
 	list, err := segments(dir, keyName)
 	if err != nil {
 		return Report{}, err
@@ -39,19 +62,46 @@ func Verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
 	v := verifier{keyName: keyName, key: key}
 	for i, file := range list {
 		v.Report.Segments++
-		next, end, err := file.read(0, v.take)
+		end, err := v.segment(file)
 		if err != nil {
-			return v.Report, inFile(file.path, err)
+			return v.Report, err
 		}
-		v.end = next
 		if end != atEnd {
-			if err := errors.Join(file.endsAt(next), nothingIn(list[i+1:])); err != nil {
+			if err := nothingIn(list[i+1:]); err != nil {
 				return v.Report, err
 			}
 			break
 		}
+		if _, err := os.Stat(filepath.Join(dir, segmentName(file.first+uint64(file.size)))); err != nil {
+			return v.Report, errors.Join(file.goesOn(), err)
+		}
 	}
-	return v.Report, v.againstSnapshot(dir)
+	return v.Report, v.against(newest)
+}
+
+// segment takes in the entries of a segment. Those that are reserved and not
+// accepted are stepped over, as the writers do.
+func (v *verifier) segment(file segmentFile) (scanEnd, error) {
+	for from := state.Position(0); ; {
+		next, end, err := file.read(from, v.take)
+		if err != nil {
+			return end, inFile(file.path, err)
+		}
+		v.end = next
+		if end != atPending {
+			if end == atTail {
+				err = file.endsAt(next)
+			}
+			return end, err
+		}
+		v.Pending++
+		v.pending = append(v.pending, next)
+		length, err := file.lengthAt(next)
+		if err != nil {
+			return end, err
+		}
+		from = next + state.Position(space(length))
+	}
 }
 
 // nothingIn checks that segments made ahead are empty.
@@ -75,6 +125,8 @@ type verifier struct {
 	// before holds the chain before each position since the last seal.
 	before []link
 	end    state.Position
+	// pending are the entries that were stepped over.
+	pending []state.Position
 }
 
 type link struct {
@@ -107,37 +159,29 @@ func (v *verifier) check(at state.Position, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	if len(v.pending) > 0 && v.pending[0] < s.upto {
+		return errOvertaken
+	}
+	// Nothing lies between upto and the first entry that is not before it: the
+	// rest of a segment, where the seal was written to the next one.
 	found := false
-	unsealed := 0
-	for _, l := range v.before {
-		if l.at == s.upto {
-			found = l.chain == s.chain
-			unsealed = 0
-		}
-		if l.at >= s.upto && l.at < at {
-			unsealed++
-		}
+	first := slices.IndexFunc(v.before, func(l link) bool { return l.at >= s.upto })
+	if first >= 0 {
+		l := v.before[first]
+		found = l.chain == s.chain
 	}
 	if !found {
 		return fmt.Errorf("what was sealed is not what is there now: %w", ErrCorrupt)
 	}
 	v.Seals++
-	v.Unsealed, v.Closed = unsealed, s.closed
-	v.before = v.before[len(v.before)-1-unsealed:]
+	v.Unsealed, v.Closed = len(v.before)-1-first, s.closed
+	v.before = v.before[first:]
 	return nil
 }
 
-// againstSnapshot notices a tail that is gone: a snapshot holds more than the
-// journal.
-func (v *verifier) againstSnapshot(dir string) error {
-	newest, err := newestSnapshot(dir, v.keyName)
-	if err != nil {
-		if errors.Is(err, errNoSnapshot) {
-			return nil
-		}
-		return err
-	}
-	if newest.reached > v.end {
+// against notices a tail that is gone: a snapshot holds more than the journal.
+func (v *verifier) against(newest *snapshot) error {
+	if newest != nil && newest.reached > v.end {
 		return fmt.Errorf("%s reaches position %d, the journal ends at %d: its end is gone: %w", newest.path, newest.reached, v.end, ErrCorrupt)
 	}
 	return nil
