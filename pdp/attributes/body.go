@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/value"
@@ -112,9 +111,6 @@ func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
 	case slices.Contains(jsonTypes, media) || strings.HasSuffix(media, "+json"):
 		return parseJSON(e.Body)
 	case media == "application/x-www-form-urlencoded":
-		if !utf8.Valid(e.Body) {
-			return value.Nothing, "the form is not UTF-8"
-		}
 		return readQuery(string(e.Body))
 	case media == "text/plain" && looksLikeJSON(e.Body):
 		// A lenient server reads it as JSON; a policy would not have seen it.

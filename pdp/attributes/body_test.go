@@ -84,6 +84,7 @@ func TestBodyRefuses(t *testing.T) {
 		{"a parameter twice", "application/json; charset=utf-8; charset=utf-7", `{}`, "content-type"},
 		{"a parameter without a value", "application/json; charset", `{}`, "content-type"},
 		{"form: invalid UTF-8", formType, "a=\xff", "not UTF-8"},
+		{"form: invalid UTF-8 completed by an escape", formType, "a=\xc3%9f", "not UTF-8"},
 		{"form: escaped invalid UTF-8", formType, "a=%ff", "not UTF-8"},
 		{"form: semicolon", formType, "a=1;b=2", "semicolon"},
 		{"form: invalid escape", formType, "a=%zz", "invalid escape"},

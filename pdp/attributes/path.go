@@ -21,10 +21,7 @@ func readTarget(target string, q *pdp.Request) *pdp.Refusal {
 	var segments []string
 	for segment := range strings.SplitSeq(path[1:], "/") {
 		decoded, err := url.PathUnescape(segment)
-		if err != nil {
-			return refuse(CodePath, "the path has an invalid escape")
-		}
-		if !utf8.ValidString(decoded) {
+		if err != nil || !utf8.ValidString(decoded) {
 			return refuse(CodePath, "the path is not UTF-8: servers differ in what they read there")
 		}
 		segments = append(segments, decoded)
@@ -139,7 +136,7 @@ func readQuery(query string) (parsed value.Value, rule string) {
 			return value.Nothing, "the query has an invalid escape"
 		case hasControl(n) || hasControl(v):
 			return value.Nothing, "the query has a control character"
-		case !utf8.ValidString(n) || !utf8.ValidString(v):
+		case !utf8.ValidString(pair) || !utf8.ValidString(n) || !utf8.ValidString(v):
 			return value.Nothing, "the query is not UTF-8"
 		}
 		lists[n] = append(lists[n], value.Str(v))

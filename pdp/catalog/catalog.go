@@ -189,12 +189,12 @@ func (e *endpoint) resourceEntry(uri string) *entry {
 // anything, a person's answer or a model's words: it sends. A method that is
 // not known stays unknown.
 func (e *endpoint) protocol(rpc *pdp.RPC, a *pdp.Action) {
-	resource := rpc.Method
+	resource := bounded(rpc.Method)
 	switch {
 	case rpc.Response:
 		a.Operation, resource = pdp.Send, "response"
 	case !rpc.Known:
-		e.system.unknown(&a.Target, bounded(resource))
+		e.system.unknown(&a.Target, resource)
 		return
 	case strings.HasPrefix(rpc.Method, "tasks/"):
 		a.Operation = pdp.Execute

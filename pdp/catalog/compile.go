@@ -188,15 +188,15 @@ func (c *compiler) http(s *system, h *host, v value.Value, path []string) {
 		if len(methods) == 0 {
 			c.say(path, "has no methods: name them, or [\"*\"] for all")
 		}
-		if err != nil {
-			continue
-		}
 		if h.http == nil {
 			h.http = &node{}
 		}
 		for _, method := range methods {
 			if method != anyMethod && strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "" {
 				c.say(append(path, "methods"), "%q is not a method in upper case", method)
+			}
+			if err != nil {
+				continue // it has no place
 			}
 			if err := h.http.add(strings.Split(pattern[1:], "/"), method, e); err != nil {
 				c.say(path, "%s %s: %v", method, pattern, err)
