@@ -126,7 +126,7 @@ func decisionID(common *datav3.AccessLogCommon) string {
 func final(common *datav3.AccessLogCommon) bool {
 	switch common.GetAccessLogType() {
 	case datav3.AccessLogType_NotSet, datav3.AccessLogType_DownstreamEnd:
-		return !common.GetIntermediateLogEntry()
+		return true
 	default:
 		return false
 	}
