@@ -126,8 +126,7 @@ func TestCommandsNeedAState(t *testing.T) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	var walk func(args ...string)
-	walk = func(args ...string) {
+	walk := func(args ...string) {
 		out, err := run(t, append(args, "--help")...)
 		if err != nil || len(out) < 80 {
 			t.Errorf("%v --help: %v\n%s", args, err, out)
