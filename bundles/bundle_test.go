@@ -213,6 +213,11 @@ func TestRevision(t *testing.T) {
 			t.Errorf("%s: another revision", name)
 		}
 	}
+	// Where one file ends and the next begins counts.
+	apart, together := mustLoad(t, files{"a.rego": "1", "b.rego": "2"}), mustLoad(t, files{"a.rego": "1b.rego2"})
+	if apart.Revision == together.Revision {
+		t.Error("two files have the revision of one")
+	}
 	seen := map[string]string{first.Revision: "the first"}
 	for name, change := range map[string]files{
 		"policy changed":         {"a.rego": "package a \n"},

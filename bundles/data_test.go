@@ -146,7 +146,8 @@ func TestRefusedYAML(t *testing.T) {
 
 func TestLocate(t *testing.T) {
 	b := mustLoad(t, files{
-		"data.yaml":               "top:\n  x: 1\nremit:\n  settings:\n    a: 1\n",
+		"data.yaml":               "top:\n  x: 1\nremit:\n  settings:\n    a: 1\nauth:\n  y: 1\n",
+		"auth/x/data.json":        `{}`,
 		"remit/data.json":         "{\n\t\"settings\": {\n\t\t\"b\": 2\n\t},\n\t\"b\\u0065\":\n\t\t[\n\t\t\t{\"x\": 1},\n\t\t\t[2,\n\t\t\t3]\n\t\t]}",
 		"remit/catalog/data.yaml": "# the catalog\n\nsystems:\n  crm: &crm\n    hosts:\n    - crm.example.test\n    - match: \"*.crm.test\"\n      port: 1\n  \"wi ki\":\n    <<: *crm\n    x: {y: 1,\n      z: 2}\n  copy: *crm\n  both:\n    <<: [{p: 1}, {q: 1,\n      r: 2}]\n",
 		"solo/deep/data.json":     " \n{ }",
@@ -155,6 +156,9 @@ func TestLocate(t *testing.T) {
 	for path, want := range map[string]string{
 		"top":                                    top + ":1",
 		"top/x":                                  top + ":2",
+		"auth":                                   top + ":6",
+		"auth/x":                                 "b/auth/x/data.json:1",
+		"auth/y":                                 top + ":7",
 		"remit/settings/a":                       top + ":5",
 		"remit/settings/b":                       jsonFile + ":3",
 		"remit/be":                               jsonFile + ":5",
