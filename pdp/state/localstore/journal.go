@@ -69,8 +69,9 @@ func (j *journal) prepare(first uint64) {
 	})
 }
 
-// patience is how long an entry waits for a segment that is being made.
-const patience = 5 * time.Second
+// patience is how long an entry waits for a segment that is being made. Tests
+// replace it.
+var patience = 5 * time.Second
 
 // append accepts an entry and returns its position. Where no space is to be
 // had it waits for ctx and for [patience], then fails; nothing is dropped.

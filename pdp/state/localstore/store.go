@@ -43,6 +43,7 @@ type Store struct {
 	shards  [256]shard
 
 	snapshotAt atomic.Uint64 // position of the newest snapshot
+	snapshot   sync.Mutex    // held by whoever takes one
 	stop       chan struct{}
 	done       sync.WaitGroup
 	closed     atomic.Bool
@@ -326,6 +327,8 @@ func (s *Store) snapshots() {
 // next start replays less. Partitions in which nothing matters any more are
 // forgotten.
 func (s *Store) Snapshot(ctx context.Context) error {
+	s.snapshot.Lock()
+	defer s.snapshot.Unlock()
 	snap := snapshot{begin: s.journal.position()}
 	now := time.Now().UnixNano()
 	err := s.each(ctx, func(slot *slot) error {

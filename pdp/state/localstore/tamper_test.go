@@ -23,7 +23,7 @@ func written(t *testing.T, n int) (dir string, segment string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := localstore.Open(dir, localstore.Options{Keys: keys, SegmentBytes: 1 << 20, Warn: func(err error) { t.Error(err) }})
+	store, err := localstore.Open(dir, localstore.Options{Keys: keys, SegmentBytes: 64 << 10, Warn: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,15 +75,23 @@ func TestEveryChangedByteIsNoticed(t *testing.T) {
 		end--
 	}
 	unnoticed := 0
+	file, err := os.OpenFile(segment, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	for at := range end {
-		changed := append([]byte(nil), whole...)
-		changed[at] ^= 0x40
-		if err := os.WriteFile(segment, changed, 0o600); err != nil {
-			t.Fatal(err)
+		for _, change := range []byte{0x40, 0x80} {
+			if _, err := file.WriteAt([]byte{whole[at] ^ change}, int64(at)); err != nil {
+				t.Fatal(err)
+			}
+			if verify(t, dir) == nil {
+				unnoticed++
+				t.Errorf("byte %d of %s was changed and not noticed", at, filepath.Base(segment))
+			}
 		}
-		if verify(t, dir) == nil {
-			unnoticed++
-			t.Errorf("byte %d of %s was changed and not noticed", at, filepath.Base(segment))
+		if _, err := file.WriteAt(whole[at:at+1], int64(at)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if end < 400 || unnoticed > 0 {
