@@ -286,6 +286,9 @@ func TestRefusedRequest(t *testing.T) {
 	if q.Path != "/a" || q.Body.Defined() || q.BodyState != pdp.BodyUnreadable || q.Protocol != pdp.HTTP {
 		t.Errorf("bad body: %+v", q)
 	}
+	if q = mustRefuse(t, posted("/mcp", "application/json", "{"), CodeBody, ""); q.Protocol != pdp.MCP {
+		t.Errorf("bad body on a path that speaks MCP: %+v", q)
+	}
 	q = mustRefuse(t, posted("/mcp", "application/json", `{"jsonrpc":"2.0"}`), CodeRPC, "")
 	if q.RPC != nil || q.Protocol != pdp.MCP || q.BodyState != pdp.BodyComplete {
 		t.Errorf("bad message: %+v", q)

@@ -301,9 +301,6 @@ func hinted(e *pdp.Envelope) bool {
 func checkHints(e *pdp.Envelope, q *pdp.Request) string {
 	for _, namespace := range namespaces {
 		hint := e.Metadata.Get(namespace)
-		if !hint.Defined() {
-			continue
-		}
 		if exceeding, _ := hint.Get("is_exceeding_limit").Bool(); exceeding || hint.Get("passthrough_reason").Text() != "" {
 			return "Envoy passed the message without having parsed it"
 		}

@@ -153,7 +153,7 @@ func (e *endpoint) find(rpc *pdp.RPC, a *pdp.Action) {
 
 // lookUp finds an entry by its name, else the declared fallback.
 func lookUp(entries map[string]*entry, name string) *entry {
-	if e := entries[name]; e != nil && name != fallback {
+	if e := entries[name]; e != nil {
 		return e
 	}
 	return entries[fallback]

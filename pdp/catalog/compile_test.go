@@ -131,7 +131,7 @@ func TestNewSaysEverything(t *testing.T) {
 	data := parse(t, `{"extra":1,"systems":{
 		"a":{"hosts":["h","g"],"sensitivity":"x","http":[{"methods":["get"],"path":"a","operation":"x","resource":"{"}],
 			"mcp":{"tools":{"t":{"operation":"x"}},"prompts":{"p":{"operation":"x"}},"resources":{"r":{"operation":"x"}}}},
-		"b":{"hosts":["H"]}
+		"b":{"hosts":["H",""]}
 	}}`)
 	lines := map[string]int{"extra": 1, "systems.a.sensitivity": 3, "systems.a.mcp.tools.t.operation": 7}
 	at := func(path ...string) (string, int) {
@@ -155,6 +155,7 @@ func TestNewSaysEverything(t *testing.T) {
 		`data.remit.catalog.systems.a.http.0.operation: "x" is not one of [discover read write delete execute send credential admin]`,
 		`data.remit.catalog.systems.a.http.0.resource: a brace is not closed`,
 		`data.remit.catalog.systems.a.http.0.methods: "get" is not a method in upper case`,
+		`data.remit.catalog.systems.b.hosts: holds something that is not a string`,
 		`data.remit.catalog.systems.b.hosts: "H" is not a host in lower case, without port, with at most one "*." in front`,
 	}, "\n")
 	for range 20 {

@@ -181,6 +181,7 @@ func TestFindResource(t *testing.T) {
 		"docs://manual/a":               "support:docs://manual/a read public",
 		"docs://manual/a/b.md?c=d#e":    "support:docs://manual/a/b.md?c=d#e read public",
 		"docs://manual/":                "support:docs://manual/ read public",
+		"docs://manual/%22a%22%7B":      "support:docs://manual/%22a%22%7B read public",
 		"docs://manual/a%20b":           "support:docs://manual/a%20b read public",
 		"docs://manual/gr%C3%B6%C3%9Fe": "support:docs://manual/gr%C3%B6%C3%9Fe read public",
 		"docs://manual/index":           "support:docs://manual/index discover internal",
