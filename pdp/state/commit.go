@@ -74,7 +74,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
 		Action: Acted{
 			Effect: d.Effect, Operation: uint8(c.Action.Operation.Index()), Level: uint8(c.Action.Target.Sensitivity.Level()),
-			System: c.Action.Target.System, Tool: c.Action.Tool, Target: targetHash(&c.Action.Target),
+			System: c.Action.Target.System, Tool: t.bounded("tool", c.Action.Tool), Target: targetHash(&c.Action.Target),
 			Credential: c.Agent.Credential.Fingerprint,
 		},
 	}
@@ -179,15 +179,27 @@ func (h *History) factKey(fact *pdp.Fact, key []value.Value) string {
 		b.Write(value.AppendJSON(nil, v))
 	}
 	if fact.Clear {
-		return b.String()
+		return h.bounded("fact "+fact.Name, b.String())
 	}
 	return h.keys.Fingerprint("fact "+fact.Name, b.String())
+}
+
+// maxName bounds what is remembered of a name that an agent may have chosen.
+const maxName = 256
+
+// bounded returns a name as it is remembered: a longer one than [maxName] is
+// known by its fingerprint.
+func (h *History) bounded(kind, name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	return h.keys.Fingerprint(kind, name)
 }
 
 // kept is a value as a fact keeps it: JSON text.
 func (h *History) kept(fact *pdp.Fact, v value.Value) string {
 	json := string(value.AppendJSON(nil, v))
-	if fact.Clear {
+	if fact.Clear && len(json) <= maxName {
 		return json
 	}
 	return `"` + h.keys.Fingerprint("value "+fact.Name, json) + `"`

@@ -54,6 +54,7 @@ type crowd struct {
 	held   map[string]*Entry // not yet written, by what makes them identical
 	timer  *time.Timer
 	failed error // of the last write that nobody waited for
+	closed bool
 }
 
 func newCrowd(store Store, rate int, now func() time.Time) *crowd {
@@ -116,7 +117,9 @@ func (k *crowd) flush() error {
 		delete(k.held, key)
 	}
 	if k.failed = errors.Join(errs...); k.failed != nil {
-		k.timer = time.AfterFunc(time.Second, func() { k.flush() }) // they are kept and tried again
+		if !k.closed { // they are kept and tried again
+			k.timer = time.AfterFunc(time.Second, func() { k.flush() })
+		}
 		return k.failed
 	}
 	k.held = nil
@@ -125,6 +128,7 @@ func (k *crowd) flush() error {
 
 func (k *crowd) close() error {
 	k.mu.Lock()
+	k.closed = true
 	if k.timer != nil {
 		k.timer.Stop()
 	}
