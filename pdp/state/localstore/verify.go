@@ -62,15 +62,20 @@ func verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
 	v := verifier{keyName: keyName, key: key}
 	for i, file := range list {
 		v.Report.Segments++
-		end, err := v.segment(file)
+		end, err := v.segment(file, 0)
 		if err != nil {
 			return v.Report, err
 		}
 		if end != atEnd {
-			if err := nothingIn(list[i+1:]); err != nil {
-				return v.Report, err
+			ahead := nothingIn(list[i+1:])
+			if ahead == nil {
+				break
 			}
-			break
+			// A writer may have gone on meanwhile. It ends a segment before it
+			// writes to the next one, so a second look finds that end.
+			if end, err = v.segment(file, v.end); err != nil || end != atEnd {
+				return v.Report, errors.Join(err, ahead)
+			}
 		}
 		if _, err := os.Stat(filepath.Join(dir, segmentName(file.first+uint64(file.size)))); err != nil {
 			return v.Report, errors.Join(file.goesOn(), err)
@@ -79,10 +84,10 @@ func verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
 	return v.Report, v.against(newest)
 }
 
-// segment takes in the entries of a segment. Those that are reserved and not
-// accepted are stepped over, as the writers do.
-func (v *verifier) segment(file segmentFile) (scanEnd, error) {
-	for from := state.Position(0); ; {
+// segment takes in the entries of a segment from a position on. Those that
+// are reserved and not accepted are stepped over, as the writers do.
+func (v *verifier) segment(file segmentFile, from state.Position) (scanEnd, error) {
+	for {
 		next, end, err := file.read(from, v.take)
 		if err != nil {
 			return end, inFile(file.path, err)
