@@ -29,7 +29,7 @@ func (r renderer) mcpAnswer(d *pdp.Decision) answer {
 		message = append(message, value.M("error", value.Obj(
 			value.M("code", value.Int(denialCode)),
 			value.M("message", value.Str(sentence(d))),
-			value.M("data", value.Obj(explanation(d)...)))))
+			value.M("data", value.Obj(d.Explanation()...)))))
 	}
 	return answer{
 		status: http.StatusOK,
@@ -45,7 +45,7 @@ func toolError(d *pdp.Decision) value.Value {
 	members := []value.Member{
 		value.M("isError", value.Of(true)),
 		value.M("content", value.List(value.Obj(value.M("type", value.Str("text")), value.M("text", value.Str(sentence(d)))))),
-		value.M("structuredContent", value.Obj(explanation(d)...)),
+		value.M("structuredContent", value.Obj(d.Explanation()...)),
 	}
 	if d.Reply.Revision >= "2026-07-28" {
 		// The revision's results say whether they are all there is.
@@ -70,8 +70,8 @@ func sentence(d *pdp.Decision) string {
 			b.WriteString(reason.Code)
 		}
 	}
-	fmt.Fprintf(&b, ". What to do: %s.", remedies[d.Class])
-	if seconds := retrySeconds(d); seconds > 0 {
+	fmt.Fprintf(&b, ". What to do: %s.", d.Class.Remedy())
+	if seconds := d.RetrySeconds(); seconds > 0 {
 		fmt.Fprintf(&b, " Trying again can help after %d seconds.", seconds)
 	}
 	fmt.Fprintf(&b, " Decision %s.", d.ID)
