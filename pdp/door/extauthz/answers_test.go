@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,6 +144,35 @@ func TestHeadersAlwaysSayHowTheyAreSet(t *testing.T) {
 	}
 	if id := r.GetDynamicMetadata().GetFields()["decision_id"].GetStringValue(); id != "id" {
 		t.Errorf("decision_id is %q in the metadata", id)
+	}
+}
+
+// A caller does not speak for remit: what it says under remit's names is
+// overwritten or removed, however the proxy sends headers.
+func TestForgedHeadersDoNotReachTheTool(t *testing.T) {
+	sent := []string{"X-Remit-Decision", "x-remit-agent", "X_Remit_Decision", "x-remit-agent", "x-remitter", "accept"}
+	joined := &authv3.AttributeContext_HttpRequest{Headers: make(map[string]string)}
+	raw := &authv3.AttributeContext_HttpRequest{HeaderMap: &corev3.HeaderMap{}}
+	for _, name := range sent {
+		joined.Headers[name] = "forged"
+		raw.HeaderMap.Headers = append(raw.HeaderMap.Headers, &corev3.HeaderValue{Key: name, RawValue: []byte("forged")})
+	}
+	allow := func(context.Context, *pdp.Envelope) pdp.Decision {
+		return pdp.Decision{ID: "id", Effect: pdp.Allow, Response: pdp.Response{RemoveHeaders: []string{"x-internal"}}}
+	}
+	for kind, http := range map[string]*authv3.AttributeContext_HttpRequest{"joined": joined, "raw": raw} {
+		r, err := door(t, allow).Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+			Request: &authv3.AttributeContext_Request{Http: http}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		removed := slices.Sorted(slices.Values(r.GetOkResponse().GetHeadersToRemove()))
+		if want := []string{"x-internal", "x-remit-agent", "x_remit_decision"}; !slices.Equal(removed, want) {
+			t.Errorf("%s: removes %q, want %q", kind, removed, want)
+		}
+		if set := r.GetOkResponse().GetHeaders(); len(set) != 1 || set[0].GetHeader().GetKey() != "x-remit-decision" || set[0].GetHeader().GetValue() == "forged" {
+			t.Errorf("%s: sets %v", kind, set)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func FuzzCheck(f *testing.F) {
 			r := renderer{as, keys, time.Now}.response(pdp.Decision{
 				ID: id, Effect: pdp.Effect(effect), Class: pdp.Class(class), Response: pdp.Response{Status: status},
 				Reply: pdp.Reply{Protocol: pdp.MCP, RPCMethod: "tools/call", RPCID: rpcID},
-			})
+			}, e.Headers)
 			allows := r.GetStatus().GetCode() == 0
 			if !explicit(r) || allows != (pdp.Effect(effect) == pdp.Allow && id != "") {
 				t.Fatalf("effect %d, id %q became %v", effect, id, r)

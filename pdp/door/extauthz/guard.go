@@ -49,7 +49,7 @@ func broken() *authv3.CheckResponse {
 	return renderer{}.response(pdp.Decision{
 		Class:   pdp.Unavailable,
 		Reasons: []pdp.Reason{{Code: pdp.CodeInternal, Message: "the decision could not be made"}},
-	})
+	}, nil)
 }
 
 // recovered turns a panic of the goroutine that decides into the denial.

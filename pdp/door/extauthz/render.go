@@ -1,6 +1,7 @@
 package extauthz
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +17,12 @@ import (
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// stampHeader carries the signed decision to the tool.
-const stampHeader = "x-remit-decision"
+// reserved begins the names of headers that only remit sets; stampHeader is
+// the one that carries the signed decision to the tool.
+const (
+	reserved    = "x-remit-"
+	stampHeader = reserved + "decision"
+)
 
 // renderer turns decisions into Envoy's answers.
 type renderer struct {
@@ -28,15 +33,15 @@ type renderer struct {
 
 // response is the only constructor of an answer. It begins with the denial and
 // becomes an allow where the decision is one and has an id, which says that it
-// was recorded.
-func (r renderer) response(d pdp.Decision) *authv3.CheckResponse {
+// was recorded. asked are the headers of the request.
+func (r renderer) response(d pdp.Decision, asked pdp.Headers) *authv3.CheckResponse {
 	response := &authv3.CheckResponse{
 		Status:          &rpcstatus.Status{Code: int32(codes.PermissionDenied)},
 		DynamicMetadata: dynamicMetadata(&d),
 	}
 	if d.Effect == pdp.Allow && d.ID != "" {
 		response.Status = &rpcstatus.Status{Code: int32(codes.OK)}
-		response.HttpResponse = &authv3.CheckResponse_OkResponse{OkResponse: r.allowed(&d)}
+		response.HttpResponse = &authv3.CheckResponse_OkResponse{OkResponse: r.allowed(&d, asked)}
 		return response
 	}
 	a := r.denied(&d)
@@ -50,12 +55,13 @@ func (r renderer) response(d pdp.Decision) *authv3.CheckResponse {
 
 // allowed changes the request that goes on to the tool. Envoy applies removals
 // after additions, so that a name in both would be gone: the policy's word to
-// remove a header wins, except about remit's own.
-func (r renderer) allowed(d *pdp.Decision) *authv3.OkHttpResponse {
+// remove a header wins, except about remit's own. What the caller says in
+// remit's name is removed here too, because not every proxy is configured to.
+func (r renderer) allowed(d *pdp.Decision, asked pdp.Headers) *authv3.OkHttpResponse {
 	p := &d.Response
 	ok := &authv3.OkHttpResponse{
 		Headers:                 options(append(p.Headers[:len(p.Headers):len(p.Headers)], pdp.Header{Name: stampHeader, Value: r.keys.Stamp(d, r.now())})),
-		HeadersToRemove:         p.RemoveHeaders,
+		HeadersToRemove:         append(p.RemoveHeaders[:len(p.RemoveHeaders):len(p.RemoveHeaders)], forged(asked)...),
 		ResponseHeadersToAdd:    options(p.ResponseHeaders),
 		QueryParametersToRemove: p.RemoveQuery,
 	}
@@ -63,6 +69,18 @@ func (r renderer) allowed(d *pdp.Decision) *authv3.OkHttpResponse {
 		ok.QueryParametersToSet = append(ok.QueryParametersToSet, &corev3.QueryParameter{Key: q.Name, Value: q.Value})
 	}
 	return ok
+}
+
+// forged are the names among a request's headers that a tool could take for
+// remit's own: with underscores for dashes too, which CGI and its successors do
+// not tell apart. The stamp is not among them: it is overwritten.
+func forged(asked pdp.Headers) (names []string) {
+	for _, h := range asked {
+		if h.Name != stampHeader && strings.HasPrefix(strings.ReplaceAll(h.Name, "_", "-"), reserved) && !slices.Contains(names, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
 }
 
 // options sets headers. The append action is always spelt out: what an unset

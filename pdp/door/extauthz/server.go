@@ -84,7 +84,8 @@ func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*auth
 	answer := make(chan *authv3.CheckResponse, 1)
 	go func() {
 		defer s.recovered(answer)
-		answer <- s.render.response(s.decider.Decide(deciding, s.envelope(request)))
+		e := s.envelope(request)
+		answer <- s.render.response(s.decider.Decide(deciding, e), e.Headers)
 	}()
 	// Half of the margin is for a decision that ends in time and is still
 	// being recorded.
@@ -94,7 +95,7 @@ func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*auth
 	case response := <-answer:
 		return response, nil
 	case <-late.C:
-		return s.render.response(outOfTime), nil
+		return s.render.response(outOfTime, nil), nil
 	}
 }
 
