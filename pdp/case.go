@@ -24,6 +24,8 @@ type Case struct {
 	// Refusal is the first step's that said no; nil while nobody did.
 	Refusal *Refusal
 	Verdict Verdict
+	// WouldDeny are the denials that are not enforced here ([Observe]).
+	WouldDeny []Observed
 	// PolicyTime is how long the policy took.
 	PolicyTime time.Duration
 }
@@ -57,9 +59,13 @@ func (c *Case) judge(ctx context.Context, turn Turn) {
 		if err == nil && !admission.Admit {
 			err = notAdmitted(admission)
 		}
+		c.WouldDeny = append(c.WouldDeny, admission.WouldDeny...)
 		if err != nil {
-			c.refuse(err)
-			return
+			if r := refusal(err); !c.Observes(r) {
+				c.refuse(r)
+				return
+			}
+			admission = Admission{Admit: true, Task: NoTask}
 		}
 		c.Admission = &admission
 		if c.look(turn); c.Refusal != nil {
@@ -73,12 +79,13 @@ func (c *Case) judge(ctx context.Context, turn Turn) {
 	}
 	c.Verdict = verdict
 	c.refuse(err)
+	c.observe()
 }
 
 // decision returns what c comes to, under a new id. It is an allow only where
 // the policy's verdict is one and no step refused.
 func (c *Case) decision(id string) Decision {
-	d := Decision{ID: id, Digest: c.Request.Digest, Generation: c.Generation.ID}
+	d := Decision{ID: id, Digest: c.Request.Digest, Generation: c.Generation.ID, WouldDeny: c.WouldDeny}
 	if c.Refusal != nil {
 		d.Class, d.Reasons = c.Refusal.Class, []Reason{c.Refusal.Reason}
 		return d

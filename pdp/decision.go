@@ -13,6 +13,9 @@ type Decision struct {
 	Effect  Effect
 	Class   Class // for a decision that is not an allow
 	Reasons []Reason
+	// WouldDeny are denials that were not enforced, of an allow that is owed to
+	// them or not.
+	WouldDeny []Observed
 	// Retry is how long the agent should wait before trying again; 0 means
 	// that trying again cannot help.
 	Retry time.Duration
@@ -84,9 +87,11 @@ type Verdict struct {
 	Remember []Memo
 	Charges  []Charge
 	Labels   []string // labels the session picks up with an allow
-	Session  Directive
-	Response Response
-	Metadata value.Value
+	// WouldDeny is what packs in observe would have denied.
+	WouldDeny []Observed
+	Session   Directive
+	Response  Response
+	Metadata  value.Value
 }
 
 // Memo asks for a fact to be remembered.
@@ -125,6 +130,8 @@ type Admission struct {
 	// InheritNone says that labels of the agent's other sessions do not reach
 	// this one, on evidence that the agent cannot make itself.
 	InheritNone bool
+	// WouldDeny is what packs in observe would have refused.
+	WouldDeny []Observed
 }
 
 // NoTask is the task of a session that was admitted without one.

@@ -116,5 +116,6 @@ type Generation struct {
 	Catalog  Catalog
 	Policy   Policy
 	Declared *Declarations
+	Observe  Observe
 	Agents   value.Value // data.remit.agents: agent id → profile
 }

@@ -17,8 +17,10 @@ func newCheck() *cobra.Command {
 		Short: "Find what is wrong in configuration, catalog and policies",
 		Long: `Find what is wrong in the configuration, the catalog and the policies: everything
 that remit serve would refuse to start with, each with file, line and remedy,
-and warnings about what is allowed and rarely meant. Nothing is served and no
-state is touched, so it fits a pipeline beside opa test.`,
+and warnings about what is allowed and rarely meant. It lists every place whose
+denials are recorded and not enforced (data.remit.observe), with what each would
+have denied by the journal so far. Nothing is served and no state is changed, so
+it fits a pipeline beside opa test.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(cmd)
@@ -37,6 +39,9 @@ state is touched, so it fits a pipeline beside opa test.`,
 			}
 			for _, warning := range warnings {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", warning)
+			}
+			if err := printObserving(cmd.Context(), cmd.OutOrStdout(), generation.Observe, c.State.Dir); err != nil {
+				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "good: generation %s with %d facts and %d budgets\n",
 				generation.ID, len(generation.Declared.Facts), len(generation.Declared.Budgets))

@@ -105,6 +105,10 @@ func (s *step) printed(out io.Writer, n int, d pdp.Decision) (expected bool) {
 		expected = expected || s.Expect == reason.Code
 		fmt.Fprintf(out, "      %s: %s %v\n", reason.Code, reason.Message, reason.Controls)
 	}
+	for _, o := range d.WouldDeny {
+		expected = expected || s.Expect == o.Reason.Code
+		fmt.Fprintf(out, "      not enforced (%s): %s: %s\n", o.Place, o.Reason.Code, o.Reason.Message)
+	}
 	if d.Retry > 0 {
 		fmt.Fprintf(out, "      trying again can help after %s\n", d.Retry)
 	}

@@ -139,3 +139,30 @@ func TestHelpTeaches(t *testing.T) {
 		t.Errorf("version: %v %s", err, out)
 	}
 }
+
+// What is in observe is listed with what it would have denied, and a place
+// that is none is an error with file and line.
+func TestCheckListsWhatObserves(t *testing.T) {
+	dir, config := workplace(t)
+	observe := filepath.Join(dir, "policy", "remit", "observe", "data.yaml")
+	write(t, observe, "listeners: []\nsystems: [ support-tools ]\npacks: [ destructive ]\n")
+	out, err := run(t, "check", "-c", config)
+	if err != nil || !strings.Contains(out, "observes: pack destructive: 0 denials") || !strings.Contains(out, "observes: system support-tools: 0 denials") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	scene := filepath.Join(dir, "scene.yaml")
+	write(t, scene, `agent: { id: support-agent, for: "user:ada" }
+steps:
+- request: { host: tools.example.test, path: /mcp, mcp: { tool: delete_ticket, arguments: { ticket: 7 } } }
+  expect: allow
+- request: { method: DELETE, host: api.example.test, path: /v1/tickets/7 }
+  expect: deny
+`)
+	if out, err := run(t, "eval", "-c", config, scene); err != nil || !strings.Contains(out, "not enforced (pack destructive)") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	write(t, observe, "listeners: []\nsystems:\n- suport-tools\n")
+	if out, err := run(t, "check", "-c", config); err == nil || !strings.Contains(err.Error(), "observe/data.yaml:2") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

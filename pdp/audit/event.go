@@ -103,18 +103,30 @@ func chain(principals []pdp.Principal) value.Value {
 
 func result(r *state.Record) value.Value {
 	reasons := make([]value.Value, len(r.Reasons))
-	for i, reason := range r.Reasons {
-		reasons[i] = value.Obj(
-			value.M("code", value.Str(reason.Code)),
-			value.M("message", value.OptStr(reason.Message)),
-			value.M("controls", value.Strs(reason.Controls)))
+	for i := range r.Reasons {
+		reasons[i] = value.Obj(reason(&r.Reasons[i])...)
+	}
+	observed := make([]value.Value, len(r.WouldDeny))
+	for i := range r.WouldDeny {
+		o := &r.WouldDeny[i]
+		observed[i] = value.Obj(append([]value.Member{
+			value.M("place", value.Str(o.Place)), value.M("class", value.OptStr(string(o.Class)))}, reason(&o.Reason)...)...)
 	}
 	return value.Obj(
 		value.M("allowed", value.Of(r.Effect == pdp.Allow)),
 		value.M("effect", value.Str(r.Effect.String())),
 		value.M("class", value.OptStr(string(r.Class))),
 		value.M("reasons", value.List(reasons...)),
+		value.M("would_deny", value.List(observed...)),
 		value.M("detail", value.OptStr(r.Detail)))
+}
+
+func reason(r *pdp.Reason) []value.Member {
+	return []value.Member{
+		value.M("code", value.Str(r.Code)),
+		value.M("message", value.OptStr(r.Message)),
+		value.M("controls", value.Strs(r.Controls)),
+	}
 }
 
 // effects is what the decision changed.

@@ -39,6 +39,9 @@ func decisionLine(r *state.Record) string {
 	if codes := reasonCodes(r); codes != "" {
 		line += "  [" + codes + "]"
 	}
+	for _, o := range r.WouldDeny {
+		line += "  would deny: " + o.Reason.Code + " (" + o.Place + ")"
+	}
 	if r.Detail != "" {
 		line += "  " + r.Detail
 	}

@@ -62,6 +62,7 @@ type Engine struct {
 	revision string
 	timeout  time.Duration
 	declared *pdp.Declarations
+	observe  pdp.Observe
 	reads    selection
 	warnings Problems
 
@@ -89,10 +90,11 @@ func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, fromOPA(compiler.Errors).err()
 	}
-	if problems := undeclared(compiler, declared); len(problems) > 0 {
+	observe, more := readObserve(s, compiler)
+	if problems := append(undeclared(compiler, declared), more...); len(problems) > 0 {
 		return nil, problems.err()
 	}
-	e := &Engine{revision: s.Revision, timeout: o.Timeout, declared: declared, reads: inputReads(compiler)}
+	e := &Engine{revision: s.Revision, timeout: o.Timeout, declared: declared, observe: observe, reads: inputReads(compiler)}
 	if err := e.prepare(ctx, s, o, compiler); err != nil {
 		return nil, err
 	}
@@ -101,6 +103,11 @@ func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 
 // Declared returns the facts and budgets the bundle declares.
 func (e *Engine) Declared() *pdp.Declarations { return e.declared }
+
+// Observe returns where the bundle's decisions are not enforced. Its packs are
+// all there; listeners and systems are for the caller to compare with what it
+// has.
+func (e *Engine) Observe() pdp.Observe { return e.observe }
 
 // Warnings returns what is not wrong but probably not meant.
 func (e *Engine) Warnings() Problems { return e.warnings }

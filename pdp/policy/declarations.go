@@ -33,15 +33,19 @@ func readDeclarations(s Source) (*pdp.Declarations, Problems) {
 	if len(declared.Facts) > maxFacts || len(declared.Budgets) > maxFacts {
 		remit.wrong("declares more than %d facts or budgets", maxFacts)
 	}
-	var problems Problems
-	for _, m := range *whole.mistakes {
+	return declared, s.problems(whole)
+}
+
+// problems are the mistakes in the bundle's data, with file and line.
+func (s *Source) problems(r *reading) (found Problems) {
+	for _, m := range *r.mistakes {
 		p := Problem{Text: "data." + m.String()}
 		if s.Locate != nil {
 			p.File, p.Line = s.Locate(m.path...)
 		}
-		problems = append(problems, p)
+		found = append(found, p)
 	}
-	return declared, problems
+	return found
 }
 
 func readFact(name string, r *reading) *pdp.Fact {

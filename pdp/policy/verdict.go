@@ -81,6 +81,7 @@ func readOwn(r *reading, declared *pdp.Declarations, v *pdp.Verdict) {
 	v.Remember = readMemos(r.member("remember"), declared, pdp.OnAttempted, pdp.OnAllowed, pdp.OnDenied, pdp.OnDone, pdp.OnFailed)
 	v.Charges = readCharges(r.member("charge"), declared)
 	v.Labels = readLabels(r.member("labels"))
+	v.WouldDeny = readWouldDeny(r.member("would_deny"))
 	session := r.member("session")
 	v.Session = pdp.Directive{
 		Quarantine: session.member("quarantine").flag(),
@@ -202,6 +203,7 @@ func readAdmission(result value.Value) (pdp.Admission, error) {
 	if task := r.member("task"); task.is(value.Map) {
 		a.Task = task.of
 	}
+	a.WouldDeny = readWouldDeny(r.member("would_deny"))
 	a.InheritNone = oneOf(r.member("inherit"), "", "none", "labels") == "none"
 	r.done()
 	if err := r.err(); err != nil {

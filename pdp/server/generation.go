@@ -37,6 +37,9 @@ func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, now fu
 	if err := errors.Join(catalogErr, policyErr, identityErr); err != nil {
 		return nil, nil, err
 	}
+	if err := observesNothing(c, bundle, engine.Observe()); err != nil {
+		return nil, nil, err
+	}
 	for _, problem := range engine.Warnings() {
 		warnings = append(warnings, problem)
 	}
@@ -51,6 +54,7 @@ func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, now fu
 		Catalog:  known,
 		Policy:   engine,
 		Declared: engine.Declared(),
+		Observe:  engine.Observe(),
 		Agents:   bundle.Data.Path("remit", "agents"),
 	}, append(warnings, unmeant(c, bundle)...), nil
 }

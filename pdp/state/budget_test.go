@@ -235,3 +235,22 @@ func TestAFailedCommitChangesNothing(t *testing.T) {
 		t.Errorf("lo, hi = %v", got)
 	}
 }
+
+// Where denials are observed only, what a budget has no room for is allowed
+// and recorded, and charged nothing: also there a budget is never exceeded.
+func TestObservedBudgets(t *testing.T) {
+	r := newRoom(t, plan{observe: pdp.Observe{Systems: map[string]bool{"api": true}}})
+	for i := range 12 {
+		d := r.act(charges("window", 1))
+		if observed := len(d.WouldDeny) > 0; d.Effect != pdp.Allow || observed != (i >= 10) {
+			t.Fatalf("action %d: %v, would deny %v", i, d.Effect, d.WouldDeny)
+		}
+	}
+	if got := r.budget("window"); got[1] != 10 {
+		t.Errorf("the budget of 10 was charged %d", got[1])
+	}
+	r.observe = pdp.Observe{}
+	if d := r.act(charges("window", 1)); d.Effect == pdp.Allow {
+		t.Error("enforced, the spent budget allows")
+	}
+}

@@ -21,6 +21,7 @@ func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Dec
 			d = pdp.Decision{ID: d.ID, Class: refusal.Class, Reasons: []pdp.Reason{refusal.Reason}, Retry: retry,
 				Generation: d.Generation, Digest: d.Digest}
 		}
+		d.WouldDeny = c.WouldDeny
 	}
 	e := &Entry{Kind: Decided, At: t.at, Partition: c.Partition, Seq: t.state.Seq + 1}
 	e.Effects = t.effects(c, &d)
@@ -52,19 +53,38 @@ func (t *turn) forbids(ctx context.Context, c *pdp.Case) (refusal *pdp.Refusal, 
 				fmt.Sprintf("%d actions of the partition are in flight", len(t.state.Flights))), time.Second
 		}
 	}
+	t.waive(c)
 	for _, charge := range c.Verdict.Charges {
-		b := c.Generation.Declared.Budgets[charge.Budget]
-		if b == nil {
-			return pdp.Refuse(pdp.Unavailable, pdp.CodePolicyType, "the decision could not be made", "budget "+charge.Budget+" is not declared"), 0
-		}
-		m := t.meter(b)
-		if _, hi := m.read(t.at); hi+charge.N > b.Limit {
-			frees := m.frees(b.Limit-charge.N, t.at)
-			return pdp.Refuse(pdp.BudgetSpent, pdp.CodeBudgetSpent, "the budget "+b.Name+" is spent",
-				fmt.Sprintf("budget %s: %d of %d spent or pending, %d asked", b.Name, hi, b.Limit, charge.N)), max(0, time.Duration(frees))
+		if refusal, retry = t.spent(c, charge); refusal != nil {
+			return refusal, retry
 		}
 	}
 	return nil, 0
+}
+
+// spent refuses a charge that its budget has no room for.
+func (t *turn) spent(c *pdp.Case, charge pdp.Charge) (refusal *pdp.Refusal, retry time.Duration) {
+	b := c.Generation.Declared.Budgets[charge.Budget]
+	if b == nil {
+		return pdp.Refuse(pdp.Unavailable, pdp.CodePolicyType, "the decision could not be made", "budget "+charge.Budget+" is not declared"), 0
+	}
+	m := t.meter(b)
+	_, hi := m.read(t.at)
+	if hi+charge.N <= b.Limit {
+		return nil, 0
+	}
+	frees := m.frees(b.Limit-charge.N, t.at)
+	return pdp.Refuse(pdp.BudgetSpent, pdp.CodeBudgetSpent, "the budget "+b.Name+" is spent",
+		fmt.Sprintf("budget %s: %d of %d spent or pending, %d asked", b.Name, hi, b.Limit, charge.N)), max(0, time.Duration(frees))
+}
+
+// waive drops the charges of an allow that their budgets have no room for,
+// where that denial is observed only: a budget is never exceeded.
+func (t *turn) waive(c *pdp.Case) {
+	c.Verdict.Charges = slices.DeleteFunc(slices.Clone(c.Verdict.Charges), func(charge pdp.Charge) bool {
+		refusal, _ := t.spent(c, charge)
+		return refusal != nil && refusal.Class == pdp.BudgetSpent && c.Observes(refusal)
+	})
 }
 
 // effects are what d does to the partition.

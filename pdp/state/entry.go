@@ -35,7 +35,8 @@ type Record struct {
 	Effect     pdp.Effect
 	Class      pdp.Class
 	Reasons    []pdp.Reason
-	Detail     string // for the operator
+	WouldDeny  []pdp.Observed // denials that were not enforced
+	Detail     string         // for the operator
 	Generation string
 	Door       string
 	Listener   string
@@ -192,6 +193,7 @@ func codeRecord(c *coder, r *Record) {
 	number(c, &r.Effect)
 	text(c, &r.Class)
 	list(c, &r.Reasons, codeReason)
+	list(c, &r.WouldDeny, codeObserved)
 	for _, s := range []*string{&r.Detail, &r.Generation, &r.Door, &r.Listener, &r.Proxy, &r.AgentKind, &r.Owner,
 		&r.Credential, &r.CredentialKind, &r.Session, &r.Method, &r.Host, &r.Path, &r.RPC, &r.Tool, &r.System,
 		&r.Resource, &r.Environment, &r.RequestID} {
@@ -220,6 +222,12 @@ func codeReason(c *coder, r *pdp.Reason) {
 	text(c, &r.Code)
 	text(c, &r.Message)
 	list(c, &r.Controls, text[string])
+}
+
+func codeObserved(c *coder, o *pdp.Observed) {
+	text(c, &o.Place)
+	text(c, &o.Class)
+	codeReason(c, &o.Reason)
 }
 
 func codeEffects(c *coder, e *Effects) {

@@ -20,6 +20,7 @@ import (
 type plan struct {
 	settings state.Settings
 	declared *pdp.Declarations
+	observe  pdp.Observe
 	segment  int64 // bytes
 }
 
@@ -131,7 +132,7 @@ func (r *room) newCase(q question) *pdp.Case {
 	env := q.envelope
 	c := &pdp.Case{
 		Now: r.now(), Envelope: &env, Agent: r.agent,
-		Generation: &pdp.Generation{ID: r.gen, Declared: r.declared},
+		Generation: &pdp.Generation{ID: r.gen, Declared: r.declared, Observe: r.observe},
 		Request:    pdp.Request{Method: "GET", Path: q.path, Host: "api", Digest: [32]byte{q.digest}},
 		Action:     pdp.Action{Operation: pdp.Read, Tool: q.tool, Target: q.target, Digest: [32]byte{q.digest}},
 	}

@@ -11,8 +11,12 @@
 #     inherit_none if ...                 labels of earlier sessions do not reach this one;
 #                                         only on evidence the agent cannot make itself
 #
-#   Refuse wins, and nothing said refuses.
+#   Refuse wins, and nothing said refuses. Of a pack in observe
+#   (data.remit.observe.packs) nothing has an effect: what it refuses is
+#   recorded as would_deny.
 package remit.admission
+
+import data.remit.rollout
 
 # METADATA
 # entrypoint: true
@@ -23,15 +27,41 @@ decision["reasons"] := reasons
 
 decision["task"] := task
 
-decision["expires_in"] := min([s | s := data.packs[_].session_expires_in]) if data.packs[_].session_expires_in
+decision["expires_in"] := min(limits) if {
+	limits := [s | some pack; s := data.packs[pack].session_expires_in; not rollout.observes(pack)]
+	count(limits) > 0
+}
 
-decision["idle"] := min([s | s := data.packs[_].session_idle]) if data.packs[_].session_idle
+decision["idle"] := min(limits) if {
+	limits := [s | some pack; s := data.packs[pack].session_idle; not rollout.observes(pack)]
+	count(limits) > 0
+}
 
-decision["inherit"] := "none" if data.packs[_].inherit_none == true
+decision["inherit"] := "none" if {
+	some pack
+	data.packs[pack].inherit_none == true
+	not rollout.observes(pack)
+}
 
-refusals := {r | some r in data.packs[_].refuse}
+decision["would_deny"] := would_deny if count(would_deny) > 0
 
-admissions := {r | some r in data.packs[_].admit}
+refusals contains r if {
+	some pack
+	some r in data.packs[pack].refuse
+	not rollout.observes(pack)
+}
+
+admissions contains r if {
+	some pack
+	some r in data.packs[pack].admit
+	not rollout.observes(pack)
+}
+
+would_deny contains rollout.observed(pack, "out_of_scope", r) if {
+	some pack
+	some r in data.packs[pack].refuse
+	rollout.observes(pack)
+}
 
 default admitted := false
 
@@ -51,4 +81,8 @@ reasons := {{"code": "nothing_admits", "message": "no rule admits this session"}
 
 default task := {"source": "none"}
 
-task := object.union_n([t | t := data.packs[_].task]) if some _ in data.packs[_].task
+task := object.union_n(tasks) if {
+	tasks := [t | some pack; t := data.packs[pack].task; not rollout.observes(pack)]
+	some t in tasks
+	count(t) > 0
+}

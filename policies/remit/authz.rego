@@ -14,7 +14,13 @@
 #     headers, response_headers_to_add, request_headers_to_remove, dynamic_metadata
 #
 #   Deny wins over challenge, challenge over allow, and nothing said denies.
+#
+#   What a pack in observe (data.remit.observe.packs) says has no effect but
+#   what it remembers: its denials and challenges are recorded as would_deny.
+#   Those for revocation, and of who or what cannot be told, stand.
 package remit.authz
+
+import data.remit.rollout
 
 # METADATA
 # entrypoint: true
@@ -33,19 +39,23 @@ decision["session"] := session
 
 decision["charge"] := charge if effect == "allow"
 
-decision["labels"] := {name | some name in data.packs[_].label} if effect == "allow"
+decision["labels"] := {name | some pack; some name in data.packs[pack].label; not rollout.observes(pack)} if effect == "allow"
 
-decision["headers"] := object.union_n([h | h := data.packs[_].headers]) if effect == "allow"
+decision["would_deny"] := would_deny if count(would_deny) > 0
 
-decision["response_headers_to_add"] := object.union_n([h | h := data.packs[_].response_headers_to_add]) if {
+decision["headers"] := object.union_n([h | some pack; h := data.packs[pack].headers; not rollout.observes(pack)]) if effect == "allow"
+
+decision["response_headers_to_add"] := object.union_n(added) if {
 	effect == "allow"
+	added := [h | some pack; h := data.packs[pack].response_headers_to_add; not rollout.observes(pack)]
 }
 
-decision["request_headers_to_remove"] := {h | some h in data.packs[_].request_headers_to_remove} if {
+decision["request_headers_to_remove"] := removed if {
 	effect == "allow"
+	removed := {h | some pack; some h in data.packs[pack].request_headers_to_remove; not rollout.observes(pack)}
 }
 
-decision["dynamic_metadata"] := object.union_n([m | m := data.packs[_].dynamic_metadata])
+decision["dynamic_metadata"] := object.union_n([m | some pack; m := data.packs[pack].dynamic_metadata; not rollout.observes(pack)])
 
 default effect := "deny"
 
@@ -60,11 +70,35 @@ effect := "allow" if {
 	count(allowances) > 0
 }
 
-denials := {normal(r) | some r in data.packs[_].deny}
+denials contains normal(r) if {
+	some pack
+	some r in data.packs[pack].deny
+	rollout.enforces(pack, r)
+}
 
-challenges := {normal(r) | some r in data.packs[_].challenge}
+challenges contains normal(r) if {
+	some pack
+	some r in data.packs[pack].challenge
+	not rollout.observes(pack)
+}
 
-allowances := {normal(r) | some r in data.packs[_].allow}
+allowances contains normal(r) if {
+	some pack
+	some r in data.packs[pack].allow
+	not rollout.observes(pack)
+}
+
+would_deny contains rollout.observed(pack, "out_of_scope", normal(r)) if {
+	some pack
+	some r in data.packs[pack].deny
+	not rollout.enforces(pack, r)
+}
+
+would_deny contains rollout.observed(pack, "needs_approval", normal(r)) if {
+	some pack
+	some r in data.packs[pack].challenge
+	rollout.observes(pack)
+}
 
 reasons := allowances if effect == "allow"
 
@@ -109,13 +143,28 @@ retry_seconds := max([r.retry_seconds | some r in denials]) if {
 	every r in denials { r.retry_seconds > 0 }
 }
 
-charge[name] := sum([n | n := data.packs[_].charge[name]]) if some name, _ in data.packs[_].charge
+charge[name] := sum([n | some pack; n := data.packs[pack].charge[name]; not rollout.observes(pack)]) if {
+	some pack
+	some name, _ in data.packs[pack].charge
+	not rollout.observes(pack)
+}
 
-session["quarantine"] if data.packs[_].session.quarantine == true
+session["quarantine"] if {
+	some pack
+	data.packs[pack].session.quarantine == true
+	not rollout.observes(pack)
+}
 
-session["close"] if data.packs[_].session.close == true
+session["close"] if {
+	some pack
+	data.packs[pack].session.close == true
+	not rollout.observes(pack)
+}
 
-session["expires_in"] := min([s | s := data.packs[_].session.expires_in]) if data.packs[_].session.expires_in
+session["expires_in"] := min(limits) if {
+	limits := [s | some pack; s := data.packs[pack].session.expires_in; not rollout.observes(pack)]
+	count(limits) > 0
+}
 
 # METADATA
 # title: After the outcome
@@ -126,4 +175,4 @@ session["expires_in"] := min([s | s := data.packs[_].session.expires_in]) if dat
 # scope: document
 outcome["remember"] := {memo | some memo in data.packs[_].outcome_remember}
 
-outcome["labels"] := {name | some name in data.packs[_].outcome_label}
+outcome["labels"] := {name | some pack; some name in data.packs[pack].outcome_label; not rollout.observes(pack)}
