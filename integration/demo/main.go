@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/remit-pdp/remit/integration/harness"
+	"github.com/remit-pdp/remit/integration/sample"
 )
 
 func main() {
@@ -51,7 +52,7 @@ func run(ctx context.Context, binary string, once bool) error {
 		return err
 	}
 	defer stack.Stop()
-	if err := play(ctx, stack); err != nil {
+	if err := sample.Play(ctx, stack, os.Stdout); err != nil {
 		return err
 	}
 	if once {
@@ -65,7 +66,7 @@ func run(ctx context.Context, binary string, once bool) error {
 
 // serving says how to go on by hand.
 func serving(s *harness.Stack) {
-	token, err := s.Issuer.Token(demoAgent, demoPerson, "by-hand", nil)
+	token, err := s.Issuer.Token(sample.Agent, sample.Person, "by-hand", nil)
 	if err != nil {
 		token = err.Error()
 	}

@@ -1,4 +1,7 @@
-package main
+// Package sample is one agent's session, request by request, and what must
+// become of each: the demonstration shows it, and the end-to-end tests play it
+// behind every proxy that remit is proved behind.
+package sample
 
 import (
 	"context"
@@ -16,8 +19,8 @@ import (
 
 // Who acts in the sample session, and for whom.
 const (
-	demoAgent  = "support-agent"
-	demoPerson = "user:ada"
+	Agent  = "support-agent"
+	Person = "user:ada"
 )
 
 // A step is one request of the sample session, and what it is there to show.
@@ -35,10 +38,11 @@ type answer struct {
 	message string
 }
 
-// play sends the sample session through Envoy and prints it. A step that does
-// not come out as announced is an error.
-func play(ctx context.Context, s *harness.Stack) error {
-	token, err := s.Issuer.Token(demoAgent, demoPerson, "demo-1", nil)
+// Play sends the sample session through Envoy and prints it to out. A step that
+// does not come out as announced is an error. The policies must be those of
+// integration/demo/bundle.
+func Play(ctx context.Context, s *harness.Stack, out io.Writer) error {
+	token, err := s.Issuer.Token(Agent, Person, "demo-1", nil)
 	if err != nil {
 		return err
 	}
@@ -48,16 +52,16 @@ func play(ctx context.Context, s *harness.Stack) error {
 	}
 	defer session.Close()
 
-	fmt.Printf("\nagent %s, acting for %s, through Envoy at %s\n\n", demoAgent, demoPerson, s.Envoy.Address)
+	fmt.Fprintf(out, "\nagent %s, acting for %s, through Envoy at %s\n\n", Agent, Person, s.Envoy.Address)
 	for i, step := range steps(session, s.Client(token)) {
-		if err := pause(ctx, step.wait); err != nil {
+		if err := pause(ctx, out, step.wait); err != nil {
 			return err
 		}
 		got, err := step.ask(ctx)
 		if err != nil {
 			return fmt.Errorf("step %d (%s): %w", i+1, step.shows, err)
 		}
-		print(i+1, step, got)
+		print(out, i+1, step, got)
 		if verdict(got) != step.want {
 			return fmt.Errorf("step %d (%s): got %s, want %s\nremit's log ends with:\n%s", i+1, step.shows, verdict(got), step.want, s.Remit.Log())
 		}
@@ -72,22 +76,22 @@ func verdict(a answer) string {
 	return a.denied
 }
 
-func print(n int, step step, a answer) {
+func print(out io.Writer, n int, step step, a answer) {
 	word := "ALLOW"
 	if a.denied != "" {
 		word = "DENY "
 	}
-	fmt.Printf("%2d. %s  %-68s %s\n", n, word, a.request, step.shows)
+	fmt.Fprintf(out, "%2d. %s  %-68s %s\n", n, word, a.request, step.shows)
 	if a.denied != "" {
-		fmt.Printf("           %s: %s\n", a.denied, a.message)
+		fmt.Fprintf(out, "           %s: %s\n", a.denied, a.message)
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, out io.Writer, d time.Duration) error {
 	if d == 0 {
 		return nil
 	}
-	fmt.Printf("    ... %s later\n", d)
+	fmt.Fprintf(out, "    ... %s later\n", d)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
