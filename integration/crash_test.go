@@ -49,12 +49,12 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const decided = "answer <- s.render.response(s.decider.Decide(deciding, s.envelope(request)))"
-	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decider.Decide(deciding, s.envelope(request))
+	const decided = "answer <- s.render.response(s.decider.Decide(deciding, e), e.Headers)"
+	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decider.Decide(deciding, e)
 		if d.Effect == pdp.Allow && strings.HasPrefix(request.GetAttributes().GetRequest().GetHttp().GetPath(), "/v1/spend/") {
 			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		}
-		answer <- s.render.response(d)`, `"context"`, `"context"
+		answer <- s.render.response(d, e.Headers)`, `"context"`, `"context"
 	"strings"
 	"syscall"`)
 	binary, err := harness.BuildRemit(t.Context(), root, "remit-dies", false, overlay)

@@ -37,7 +37,11 @@ it fits a pipeline beside opa test.`,
 			if err != nil {
 				return err
 			}
-			for _, warning := range warnings {
+			ending, err := server.CheckCertificates(c, time.Now)
+			if err != nil {
+				return err
+			}
+			for _, warning := range append(warnings, ending...) {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", warning)
 			}
 			if err := printObserving(cmd.Context(), cmd.OutOrStdout(), generation.Observe, c.State.Dir); err != nil {

@@ -16,6 +16,7 @@ type Config struct {
 	Policy    Policy     `yaml:"policy"`
 	State     State      `yaml:"state"`
 	Health    Health     `yaml:"health"`
+	Shutdown  Shutdown   `yaml:"shutdown"`
 	Log       Log        `yaml:"log"`
 }
 
@@ -23,10 +24,13 @@ type Config struct {
 type Listener struct {
 	// Name is what records and metrics call the listener.
 	Name string `yaml:"name"`
-	// Address is "unix:PATH" or "HOST:PORT". TCP is accepted on loopback only:
-	// the caller of a decision must be authenticated, and a socket's
-	// directory does that.
+	// Address is "unix:PATH" or "HOST:PORT". TCP beyond loopback needs tls: the
+	// caller of a decision must be authenticated, and a socket's folder or
+	// its certificate does that.
 	Address string `yaml:"address"`
+	TLS     *TLS   `yaml:"tls"`
+	// Connections bounds the proxy's connections.
+	Connections Connections `yaml:"connections"`
 	// RequestID says who chooses the ids of checks: "envoy" (its internal
 	// stream id) makes a retried check one action; "caller" does not.
 	RequestID string `yaml:"request_id"`
@@ -91,7 +95,11 @@ type MCP struct {
 // Outcomes is where Envoy's access log service delivers what happened. Without
 // an address nothing ever settles: every allowed action becomes unknown.
 type Outcomes struct {
-	Address string `yaml:"address"`
+	// Address is "unix:PATH" or "HOST:PORT". TCP beyond loopback needs tls: who
+	// reaches it can say that an action failed, and so get its budget back.
+	Address     string      `yaml:"address"`
+	TLS         *TLS        `yaml:"tls"`
+	Connections Connections `yaml:"connections"`
 }
 
 // Policy says what decisions are made with.
@@ -123,7 +131,8 @@ type Session struct {
 	RecentActions int      `yaml:"recent_actions"`
 }
 
-// Health is the address of /health and /ready.
+// Health is the address of /health and /ready. They tell whether remit lives and
+// nothing else, so plain HTTP beyond loopback is accepted here.
 type Health struct {
 	Address string `yaml:"address"`
 }

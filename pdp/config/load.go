@@ -53,6 +53,8 @@ func (c *Config) fill() {
 		orString(&l.DenyAs, "tool_error")
 		orDuration(&l.Deadline, time.Second)
 		orDuration(&l.Margin, 20*time.Millisecond)
+		l.TLS.fill()
+		l.Connections.fill(checkAge)
 		if jwt := l.Identity.JWT; jwt != nil {
 			orString(&jwt.Header, "authorization")
 			jwt.Claims.fill()
@@ -76,6 +78,9 @@ func (c *Config) fill() {
 	if c.State.SegmentBytes == 0 {
 		c.State.SegmentBytes = 64 << 20
 	}
+	c.Outcomes.TLS.fill()
+	c.Outcomes.Connections.fill(outcomeAge)
+	c.Shutdown.fill()
 	orString(&c.Health.Address, "127.0.0.1:8282")
 	orString(&c.Log.Level, "info")
 	orString(&c.Log.Format, "text")
@@ -122,11 +127,13 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		l.Address = rebaseSocket(l.Address, under)
+		l.TLS.rebase(under)
 		if l.Identity.JWT != nil {
 			under(&l.Identity.JWT.JWKSFile)
 		}
 	}
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
+	c.Outcomes.TLS.rebase(under)
 }
 
 func rebaseSocket(address string, under func(*string)) string {

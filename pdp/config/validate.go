@@ -32,8 +32,10 @@ func (c *Config) problems() (found []error) {
 		l.problems(key, say)
 	}
 	if c.Outcomes.Address != "" {
-		checkAddress("outcomes.address", c.Outcomes.Address, say)
+		checkReach("outcomes", c.Outcomes.Address, c.Outcomes.TLS, say)
 	}
+	c.Outcomes.Connections.problems("outcomes.connections", say)
+	c.Shutdown.problems(say)
 	if c.Policy.Bundle == "" {
 		say("policy.bundle", "is required: the folder with the policies; `remit init FOLDER` writes one to start from")
 	}
@@ -42,7 +44,7 @@ func (c *Config) problems() (found []error) {
 	}
 	between("policy.timeout", c.Policy.Timeout, time.Millisecond, 10*time.Second, say)
 	c.State.problems(say)
-	checkAddress("health.address", c.Health.Address, say)
+	checkHostPort("health.address", c.Health.Address, say)
 	oneOf("log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}, say)
 	oneOf("log.format", c.Log.Format, []string{"text", "json"}, say)
 	return found
@@ -51,7 +53,8 @@ func (c *Config) problems() (found []error) {
 type sayFunc func(key, format string, args ...any)
 
 func (l *Listener) problems(key string, say sayFunc) {
-	checkAddress(key+".address", l.Address, say)
+	checkReach(key, l.Address, l.TLS, say)
+	l.Connections.problems(key+".connections", say)
 	oneOf(key+".request_id", l.RequestID, []string{"envoy", "caller"}, say)
 	oneOf(key+".deny_as", l.DenyAs, []string{"tool_error", "jsonrpc_error", "http"}, say)
 	between(key+".deadline", l.Deadline, 10*time.Millisecond, time.Minute, say)
@@ -122,13 +125,12 @@ func checkAddress(key, address string, say sayFunc) {
 		}
 		return
 	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		say(key, "%q is neither \"unix:PATH\" nor \"HOST:PORT\"", address)
+	host, ok := checkHostPort(key, address, say)
+	if !ok {
 		return
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		say(key, "%q can be reached from other machines, and its callers would not be authenticated; use unix:PATH or a loopback address", address)
+		say(key, "%q can be reached from other machines, and its callers would not be authenticated; use unix:PATH, a loopback address, or mutual TLS (tls: cert_file, key_file, client_ca_file, client_names) where there is a tls key beside it", address)
 	}
 }
 

@@ -2,18 +2,15 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -24,24 +21,18 @@ import (
 	"github.com/remit-pdp/remit/pdp/door/outcome"
 )
 
-// Limits of what one peer may ask of a door.
-const (
-	maxMessage = 4 << 20 // one check, its body included
-	maxStreams = 4096    // checks at a time on one connection
-)
-
-// lastOutcomes is how long outcomes are taken after the last answer: twice what
-// Envoy collects them for in the shipped configuration.
-const lastOutcomes = 500 * time.Millisecond
-
 // doors are everything that listens.
 type doors struct {
-	log    *slog.Logger
-	grpc   []listening
-	http   *http.Server
-	ops    net.Listener
-	health *health.Server
-	ready  atomic.Bool
+	log          *slog.Logger
+	shutdown     config.Shutdown
+	grpc         []listening
+	certificates []*certificates
+	http         *http.Server
+	ops          net.Listener
+	health       *health.Server
+	ready        atomic.Bool
+	// connected is how many connections of proxies are open.
+	connected atomic.Int64
 }
 
 // listening is a gRPC server and where it listens.
@@ -54,7 +45,7 @@ type listening struct {
 
 // listen opens every address; when one cannot be had, none stays open.
 func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, log *slog.Logger) (_ *doors, err error) {
-	d := &doors{log: log, health: health.NewServer()}
+	d := &doors{log: log, shutdown: c.Shutdown, health: health.NewServer()}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -65,86 +56,94 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, log *slog.Logger
 	}
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
-		server := newGRPC(grpc.UnaryInterceptor(extauthz.Guard(crashed)))
-		extauthz.NewServer(doorSettings(l), point, keys, time.Now, crashed).Register(server)
-		if err := d.open("listeners "+l.Name, l.Address, listening{server: server}); err != nil {
+		at := address{key: "listeners." + l.Name, address: l.Address, tls: l.TLS, connections: l.Connections}
+		door := extauthz.NewServer(doorSettings(l), point, keys, time.Now, crashed)
+		if err := d.open(at, false, door.Register, grpc.UnaryInterceptor(extauthz.Guard(crashed))); err != nil {
 			return nil, err
 		}
 	}
-	if c.Outcomes.Address != "" {
-		server := newGRPC()
-		outcome.NewAccessLog(point, time.Now, func(o pdp.Outcome, err error) {
+	if o := c.Outcomes; o.Address != "" {
+		door := outcome.NewAccessLog(point, time.Now, func(o pdp.Outcome, err error) {
 			log.Warn("an outcome was not settled", "source", o.Source, "decision_id", o.DecisionID, "error", err)
-		}).Register(server)
-		if err := d.open("outcomes", c.Outcomes.Address, listening{server: server, endless: true}); err != nil {
+		})
+		at := address{key: "outcomes", address: o.Address, tls: o.TLS, connections: o.Connections}
+		if err := d.open(at, true, door.Register); err != nil {
 			return nil, err
 		}
 	}
 	if d.ops, err = net.Listen("tcp", c.Health.Address); err != nil {
 		return nil, fmt.Errorf("health.address: %w", err)
 	}
-	d.http = &http.Server{Handler: d.probes(), ReadHeaderTimeout: 5 * time.Second}
+	d.http = d.probes()
 	return d, nil
 }
 
 func doorSettings(l *config.Listener) extauthz.Settings {
 	return extauthz.Settings{
-		Listener: l.Name, Proxy: l.Address, TrustID: l.RequestID == "envoy", BodyIsExact: l.BodyIsExact,
+		Listener: l.Name, Caller: caller(l), TrustID: l.RequestID == "envoy", BodyIsExact: l.BodyIsExact,
 		DenyAs: extauthz.DenyAs(l.DenyAs), Deadline: l.Deadline.D(), Margin: l.Margin.D(),
 	}
 }
 
-func newGRPC(options ...grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(options,
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-	)...)
+// address is a place to listen at and what its peers may do there.
+type address struct {
+	key         string // of the configuration
+	address     string
+	tls         *config.TLS
+	connections config.Connections
 }
 
-// open makes server listen at an address; its health is asked for by the
-// names of its services.
-func (d *doors) open(key, address string, l listening) (err error) {
-	if l.listener, err = listenAt(address); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+// open makes a gRPC server with one service listen at an address; its health is
+// asked for by the names of its services.
+func (d *doors) open(at address, endless bool, register func(grpc.ServiceRegistrar), options ...grpc.ServerOption) error {
+	transport := insecure.NewCredentials()
+	if at.tls != nil {
+		certificates, err := newCertificates(at.key+".tls", at.tls, time.Now, d.log)
+		if err != nil {
+			return err
+		}
+		d.certificates = append(d.certificates, certificates)
+		transport = certificates.credentials()
 	}
-	healthv1.RegisterHealthServer(l.server, d.health)
-	d.grpc = append(d.grpc, l)
+	listener, err := listenAt(at.address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", at.key, err)
+	}
+	server := grpc.NewServer(append(options, append(limits(at.connections), grpc.Creds(transport))...)...)
+	register(server)
+	healthv1.RegisterHealthServer(server, d.health)
+	d.grpc = append(d.grpc, listening{server: server, listener: counted{listener, &d.connected}, endless: endless})
 	return nil
 }
 
-// listenAt opens a TCP address or a Unix socket. The socket of a process that
-// is no more is taken over; one that somebody answers on is not. Only the
-// owner and the group reach it: who does is believed to be the proxy.
-func listenAt(address string) (net.Listener, error) {
-	path, isSocket := strings.CutPrefix(address, "unix:")
-	if !isSocket {
-		return net.Listen("tcp", address)
+// A peer that vanished without a word is noticed after silence + answer.
+const (
+	silence = time.Minute
+	answer  = 20 * time.Second
+)
+
+// limits are what the peers of a gRPC server may do. grpc's own default takes a
+// ping more often than every 5 minutes for an attack and disconnects; Envoy's
+// connection_keepalive pings every 30 seconds.
+func limits(c config.Connections) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(c.MaxMessage),
+		grpc.MaxConcurrentStreams(uint32(c.MaxStreams)),
+		grpc.ConnectionTimeout(c.Handshake.D()),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.MinPing.D(), PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge: c.MaxAge.D(), MaxConnectionAgeGrace: c.Grace.D(), Time: silence, Timeout: answer,
+		}),
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("another process answers on %s", path)
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
-		return nil, fmt.Errorf("%s is there and is not a socket", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
 }
 
-// serve answers until ctx ends or a door fails. Health is flipped first, so
-// that the proxy stops asking; then what is under way ends.
+// serve answers until ctx ends or a door fails, and then ends in order.
 func (d *doors) serve(ctx context.Context) error {
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	for _, c := range d.certificates {
+		go c.watch(watching)
+	}
 	failed := make(chan error, len(d.grpc)+1)
 	for _, l := range d.grpc {
 		go func() { failed <- l.server.Serve(l.listener) }()
@@ -156,69 +155,6 @@ func (d *doors) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	d.setReady(false)
-	d.log.Info("stopping")
 	d.stop()
 	return err
-}
-
-func (d *doors) setReady(ready bool) {
-	status := healthv1.HealthCheckResponse_NOT_SERVING
-	if ready {
-		status = healthv1.HealthCheckResponse_SERVING
-	}
-	for _, service := range []string{"", extauthz.Service, outcome.Service} {
-		d.health.SetServingStatus(service, status)
-	}
-	d.ready.Store(ready)
-}
-
-// stop ends the gRPC servers in order, for at most drain. Outcomes are taken for
-// a moment longer: Envoy sends those of the last requests with a delay.
-func (d *doors) stop() {
-	done := make(chan struct{})
-	go func() {
-		for _, l := range d.grpc {
-			if l.endless {
-				time.Sleep(lastOutcomes)
-				l.server.Stop()
-				continue
-			}
-			l.server.GracefulStop()
-		}
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(drain):
-	}
-	d.close()
-}
-
-// close ends everything at once.
-func (d *doors) close() {
-	for _, l := range d.grpc {
-		l.server.Stop()
-		l.listener.Close()
-	}
-	if d.http != nil {
-		d.http.Close()
-	}
-	if d.ops != nil {
-		d.ops.Close()
-	}
-}
-
-// probes answers /health (the process lives) and /ready (it answers checks).
-func (d *doors) probes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !d.ready.Load() {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
-	return mux
 }

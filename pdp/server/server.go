@@ -16,10 +16,6 @@ import (
 	"github.com/remit-pdp/remit/pdp/state/localstore"
 )
 
-// drain is how long what is under way may take to end after the health check
-// was flipped.
-const drain = 10 * time.Second
-
 // Run serves c until ctx ends. Nothing listens before everything is good; it
 // returns nil after an orderly end.
 func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {

@@ -58,7 +58,7 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func status(t *testing.T, url string) int {
+func httpStatus(t *testing.T, url string) int {
 	t.Helper()
 	for range 200 {
 		resp, err := http.Get(url)
@@ -91,7 +91,7 @@ func TestServing(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- server.Run(ctx, c, slog.New(slog.DiscardHandler)) }()
 			defer stop()
-			if got := status(t, "http://"+health+"/ready"); got != http.StatusOK {
+			if got := httpStatus(t, "http://"+health+"/ready"); got != http.StatusOK {
 				t.Fatalf("not ready: %d", got)
 			}
 

@@ -22,13 +22,16 @@ type decider func(context.Context, *pdp.Envelope) pdp.Decision
 
 func (d decider) Decide(ctx context.Context, e *pdp.Envelope) pdp.Decision { return d(ctx, e) }
 
+// named is who asks in the tests.
+func named(context.Context) string { return "test" }
+
 func door(t *testing.T, d decider) *extauthz.Server {
 	t.Helper()
 	keys, err := pdp.NewKeys(make([]byte, pdp.SeedSize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return extauthz.NewServer(extauthz.Settings{Listener: "l", DenyAs: extauthz.AsToolError, Deadline: 200 * time.Millisecond, Margin: 50 * time.Millisecond},
+	return extauthz.NewServer(extauthz.Settings{Listener: "l", Caller: named, DenyAs: extauthz.AsToolError, Deadline: 200 * time.Millisecond, Margin: 50 * time.Millisecond},
 		d, keys, time.Now, func(any, []byte) {})
 }
 
@@ -212,6 +215,32 @@ func TestDenials(t *testing.T) {
 		result, isResult := body["result"].(map[string]any)
 		if isResult && (result["isError"] != true || body["id"] != "a" || (result["resultType"] == "complete") != (c.name == "newer tool")) {
 			t.Errorf("%s: %s", c.name, r.GetBody())
+		}
+	}
+}
+
+// Invariant 6 and 10: the envelope names the proxy that the transport has
+// authenticated, and one without a name is denied before anything is asked.
+func TestTheCallerIsNamed(t *testing.T) {
+	keys, err := pdp.NewKeys(make([]byte, pdp.SeedSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, asked := range map[string]bool{"spiffe://example.test/envoy": true, "": false} {
+		var saw []string
+		d := decider(func(_ context.Context, e *pdp.Envelope) pdp.Decision {
+			saw = append(saw, e.Proxy)
+			return pdp.Decision{}
+		})
+		server := extauthz.NewServer(extauthz.Settings{
+			Caller: func(context.Context) string { return name }, Deadline: time.Second, Margin: time.Millisecond,
+		}, d, keys, time.Now, func(any, []byte) {})
+		response, err := server.Check(t.Context(), &authv3.CheckRequest{})
+		if err != nil || !denies(response) {
+			t.Errorf("%q: %v, %v", name, response, err)
+		}
+		if asked != (len(saw) == 1 && saw[0] == name) {
+			t.Errorf("%q: the decision saw %q", name, saw)
 		}
 	}
 }

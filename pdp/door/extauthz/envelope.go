@@ -16,11 +16,11 @@ import (
 // envelope turns a check into neutral terms. A check that is not about HTTP
 // (Envoy's network filter asks as well) has no method, and is refused by the
 // reader as everything else that cannot be read.
-func (s *Server) envelope(request *authv3.CheckRequest) *pdp.Envelope {
+func (s *Server) envelope(proxy string, request *authv3.CheckRequest) *pdp.Envelope {
 	attributes := request.GetAttributes()
 	http := attributes.GetRequest().GetHttp()
 	e := &pdp.Envelope{
-		Door: "ext_authz", Listener: s.settings.Listener, Proxy: s.settings.Proxy, Received: s.now(),
+		Door: "ext_authz", Listener: s.settings.Listener, Proxy: proxy, Received: s.now(),
 		Method: http.GetMethod(), Scheme: http.GetScheme(), Host: http.GetHost(), Path: http.GetPath(), Protocol: http.GetProtocol(),
 		BodySize:    http.GetSize(),
 		HTTPID:      http.GetId(),

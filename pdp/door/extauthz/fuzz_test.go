@@ -32,7 +32,7 @@ func FuzzCheck(f *testing.F) {
 		if proto.Unmarshal(wire, request) != nil {
 			return
 		}
-		e := s.envelope(request)
+		e := s.envelope("test", request)
 		value.AppendJSON(nil, e.Attributes)
 		value.AppendJSON(nil, e.Metadata)
 		for _, as := range []DenyAs{AsToolError, AsJSONRPCError, AsHTTP} {

@@ -123,7 +123,7 @@ func server(t *testing.T, path, module string) *extauthz.Server {
 		ID: "g", Reader: attributes.New(attributes.Settings{}), Verifier: verifier, Catalog: known, Policy: engine, Declared: engine.Declared(),
 	})
 	return extauthz.NewServer(extauthz.Settings{
-		Listener: "l", Proxy: "test", BodyIsExact: true, DenyAs: extauthz.AsToolError, Deadline: 10 * time.Second, Margin: time.Millisecond,
+		Listener: "l", Caller: named, BodyIsExact: true, DenyAs: extauthz.AsToolError, Deadline: 10 * time.Second, Margin: time.Millisecond,
 	}, point, keys, time.Now, crashed)
 }
 

@@ -26,8 +26,9 @@ type Decider interface {
 // Settings are those of one listener.
 type Settings struct {
 	Listener string // its name
-	// Proxy is the name of who asks: what reaches the listener is the proxy.
-	Proxy string
+	// Caller is the authenticated name of the proxy that asks; "" where it
+	// has none, which denies.
+	Caller func(context.Context) string
 	// TrustID says that the proxy chooses the ids of its checks.
 	TrustID bool
 	// BodyIsExact says that the text field of a body holds its bytes.
@@ -78,13 +79,17 @@ func (s *Server) Register(server grpc.ServiceRegistrar) {
 // and never with a gRPC error, which Envoy would not take for a denial; and it
 // answers before the caller stops waiting, even if the decision hangs.
 func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	proxy := s.settings.Caller(ctx)
+	if proxy == "" {
+		return broken(), nil // the transport lets nobody through without a name
+	}
 	end := s.end(ctx)
 	deciding, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
 	defer cancel()
 	answer := make(chan *authv3.CheckResponse, 1)
 	go func() {
 		defer s.recovered(answer)
-		e := s.envelope(request)
+		e := s.envelope(proxy, request)
 		answer <- s.render.response(s.decider.Decide(deciding, e), e.Headers)
 	}()
 	// Half of the margin is for a decision that ends in time and is still
