@@ -167,6 +167,15 @@ func TestOutcomesAndOutages(t *testing.T) {
 	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/10"); a.status != http.StatusServiceUnavailable {
 		t.Errorf("without remit: %+v, want 503", a)
 	}
+	resp, err := client.Get("http://" + harness.APIHost + "/v1/spend/10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if kind := resp.Header.Get("content-type"); err != nil || kind != "application/problem+json" || !strings.Contains(string(said), `"class":"unavailable"`) {
+		t.Errorf("without remit: %s %s, %v", kind, said, err)
+	}
 	if s.API.Calls.Load() != calls {
 		t.Error("a request got through without a decision")
 	}

@@ -145,15 +145,15 @@ func StartEnvoy(ctx context.Context, binary string, s EnvoySettings) (*Envoy, er
 		return nil, err
 	}
 	e := &Envoy{Address: listen, Admin: admin, process: p}
-	if err := e.ready(ctx); err != nil {
+	if err := e.Ready(ctx); err != nil {
 		e.Stop()
 		return nil, err
 	}
 	return e, nil
 }
 
-// ready waits until Envoy serves and finds remit healthy.
-func (e *Envoy) ready(ctx context.Context) error {
+// Ready waits until Envoy serves and finds remit healthy.
+func (e *Envoy) Ready(ctx context.Context) error {
 	return poll(ctx, 20*time.Second, func() error {
 		if err := e.process.alive(); err != nil {
 			return err

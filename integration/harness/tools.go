@@ -51,12 +51,38 @@ type query struct {
 	Text string `json:"text" jsonschema:"the words to look for"`
 }
 
+// key is the result of the tool that has an output schema.
+type key struct {
+	Key string `json:"key" jsonschema:"the new key"`
+}
+
 // StartTools starts an MCP server, made with the official SDK, whose tools do
 // what an agent in a support team would do. It speaks every revision the SDK
-// speaks, without sessions.
+// speaks, without sessions; asked with [RevisionHeader] it speaks that one, with
+// the sessions of the revisions that have them.
 func StartTools() (*Upstream, error) {
 	up := &Upstream{}
-	server := mcp.NewServer(&mcp.Implementation{Name: "support-tools", Version: "1.0.0"}, nil)
+	servers := make(map[string]http.Handler)
+	for _, revision := range append(mcp.SupportedProtocolVersions(), "") {
+		servers[revision] = toolsHandler(up, revision)
+	}
+	return up, up.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler := servers[r.Header.Get(RevisionHeader)]
+		if handler == nil {
+			http.Error(w, "no such revision", http.StatusBadRequest)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+}
+
+// toolsHandler serves the tools in one MCP revision, "" is all of them.
+func toolsHandler(up *Upstream, revision string) http.Handler {
+	options := &mcp.ServerOptions{}
+	if revision != "" {
+		options.SupportedProtocolVersions = []string{revision}
+	}
+	server := mcp.NewServer(&mcp.Implementation{Name: "support-tools", Version: "1.0.0"}, options)
 	addTool(up, server, "search_docs", "Search the public documentation", func(q query) string {
 		return "3 pages about " + q.Text
 	})
@@ -78,13 +104,15 @@ func StartTools() (*Upstream, error) {
 	addTool(up, server, "delete_ticket", "Delete a support ticket", func(t ticket) string {
 		return "Ticket " + t.Ticket + " deleted"
 	})
-	addTool(up, server, "rotate_key", "Make a new API key", func(struct{}) string {
-		return "key rotated"
-	})
+	mcp.AddTool(server, &mcp.Tool{Name: "rotate_key", Description: "Make a new API key"},
+		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, key, error) {
+			up.Calls.Add(1)
+			return nil, key{Key: "k-1"}, nil
+		})
 	// The server listens on loopback but is asked for by its public name.
-	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
-		&mcp.StreamableHTTPOptions{Stateless: true, DisableLocalhostProtection: true})
-	return up, up.serve(handler)
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
+		Stateless: revision == "" || revision >= "2026-07-28", DisableLocalhostProtection: true,
+	})
 }
 
 func addTool[In any](up *Upstream, server *mcp.Server, name, description string, do func(In) string) {

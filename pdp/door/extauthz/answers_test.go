@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,7 +198,8 @@ func TestDenials(t *testing.T) {
 		{"budget", pdp.BudgetSpent, pdp.Reply{}, 429, "retry_after_seconds"},
 		{"nobody", pdp.Unauthenticated, mcp, 401, "reasons"},
 		{"unreadable", pdp.Unreadable, pdp.Reply{Protocol: pdp.MCP}, 400, "reasons"},
-		{"outage", pdp.Unavailable, mcp, 503, "reasons"},
+		{"outage", pdp.Unavailable, mcp, 503, "error"},
+		{"outage of http", pdp.Unavailable, pdp.Reply{}, 503, "reasons"},
 		{"tool", pdp.OutOfScope, mcp, 200, "result"},
 		{"newer tool", pdp.OutOfScope, newer, 200, "result"},
 		{"other method", pdp.OutOfScope, list, 200, "error"},
@@ -215,6 +217,9 @@ func TestDenials(t *testing.T) {
 		result, isResult := body["result"].(map[string]any)
 		if isResult && (result["isError"] != true || body["id"] != "a" || (result["resultType"] == "complete") != (c.name == "newer tool")) {
 			t.Errorf("%s: %s", c.name, r.GetBody())
+		}
+		if result["structuredContent"] != nil || strings.Contains(r.GetBody(), "isError") != strings.Contains(r.GetBody(), `"remit/denial":{`) {
+			t.Errorf("%s: the explanation is not where clients leave it alone: %s", c.name, r.GetBody())
 		}
 	}
 }

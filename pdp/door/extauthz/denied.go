@@ -15,14 +15,15 @@ type answer struct {
 }
 
 // denied answers in the caller's own language (DESIGN 5.7). An outage and a
-// missing identity are HTTP's to tell: a model can do nothing about them.
+// missing identity have an HTTP status of their own: a model can do nothing
+// about them.
 func (r renderer) denied(d *pdp.Decision) answer {
 	own := d.Response.Status != 0 || d.Response.Body != ""
 	mcp := d.Reply.Protocol == pdp.MCP && d.Reply.RPCID != "" && r.denyAs != AsHTTP
 	switch {
 	case own:
 		return byPolicy(d)
-	case mcp && d.Class != pdp.Unavailable && d.Class != pdp.Unauthenticated:
+	case mcp && d.Class != pdp.Unauthenticated:
 		return r.mcpAnswer(d)
 	default:
 		return problem(d)

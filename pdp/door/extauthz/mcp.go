@@ -16,14 +16,19 @@ const denialCode = -32010
 // mcpAnswer answers a denied MCP request by its id: a call of a tool with a
 // result that is an error, which the model reads; anything else with a
 // JSON-RPC error. The HTTP status is 200, so that the client goes on with its
-// session; Envoy counts it as a denial all the same.
+// session; Envoy counts it as a denial all the same. An outage stays one to
+// whoever looks at the status: clients show the error in its body.
 func (r renderer) mcpAnswer(d *pdp.Decision) answer {
 	id, err := value.ParseJSON([]byte(d.Reply.RPCID))
 	if err != nil {
 		return problem(d)
 	}
 	message := []value.Member{value.M("jsonrpc", value.Str("2.0")), value.M("id", id)}
-	if r.denyAs == AsToolError && d.Reply.RPCMethod == "tools/call" {
+	status := http.StatusOK
+	if d.Class == pdp.Unavailable {
+		status = d.Class.HTTPStatus()
+	}
+	if r.denyAs == AsToolError && d.Reply.RPCMethod == "tools/call" && status == http.StatusOK {
 		message = append(message, value.M("result", toolError(d)))
 	} else {
 		message = append(message, value.M("error", value.Obj(
@@ -32,12 +37,17 @@ func (r renderer) mcpAnswer(d *pdp.Decision) answer {
 			value.M("data", value.Obj(d.Explanation()...)))))
 	}
 	return answer{
-		status: http.StatusOK,
+		status: status,
 		headers: ownHeaders(d, pdp.Header{Name: "content-type", Value: "application/json"},
 			pdp.Header{Name: "cache-control", Value: "no-store"}),
 		body: string(value.AppendJSON(nil, value.Obj(message...))),
 	}
 }
+
+// metaKey is where a denied call's result holds its explanation for machines.
+// It is not the result's structuredContent: clients hold that against the
+// tool's output schema, and then show their own complaint in place of the reason.
+const metaKey = "remit/denial"
 
 // toolError is the result of a call that was not made (MCP, server/tools,
 // "Error Handling").
@@ -45,7 +55,7 @@ func toolError(d *pdp.Decision) value.Value {
 	members := []value.Member{
 		value.M("isError", value.Of(true)),
 		value.M("content", value.List(value.Obj(value.M("type", value.Str("text")), value.M("text", value.Str(sentence(d)))))),
-		value.M("structuredContent", value.Obj(d.Explanation()...)),
+		value.M("_meta", value.Obj(value.M(metaKey, value.Obj(d.Explanation()...)))),
 	}
 	if d.Reply.Revision >= "2026-07-28" {
 		// The revision's results say whether they are all there is.
