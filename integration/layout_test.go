@@ -99,6 +99,8 @@ var libraryRooms = map[string][]string{
 	"github.com/open-policy-agent/opa":               {"pdp/policy", "bundles"},
 	"github.com/envoyproxy/go-control-plane":         {"pdp/door"},
 	"github.com/lestrrat-go/jwx":                     {"pdp/identity", "integration"},
+	"github.com/spiffe/go-spiffe":                    {"pdp/identity"},
+	"github.com/zitadel/oidc":                        {"integration"},
 	"github.com/modelcontextprotocol/go-sdk":         {"integration"},
 	"golang.org/x/sys":                               {"pdp/state/localstore"},
 	"github.com/spf13":                               {"cmd"},

@@ -68,7 +68,8 @@ var agentFields = value.NewFields(
 	value.Field[Case]{Name: "profile", Read: func(c *Case) value.Value { return orEmpty(c.profile()) }},
 	value.Field[Case]{Name: "chain", Read: func(c *Case) value.Value { return chainInput(c.Agent.Chain) }},
 	value.Field[Case]{Name: "root", Read: func(c *Case) value.Value { return value.Str(c.Agent.Root().ID) }},
-	value.Field[Case]{Name: "credential", Read: credentialInput},
+	value.Field[Case]{Name: "credential", Read: func(c *Case) value.Value { return credentialInput(&c.Agent.Credential, c.Now) }},
+	value.Field[Case]{Name: "workload", Read: workloadInput},
 	value.Field[Case]{Name: "activity", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Activity) }},
 )
 
@@ -117,8 +118,7 @@ func chainInput(chain []Principal) value.Value {
 
 // credentialInput is `input.agent.credential`. Ages are whole seconds and at
 // least 0, so that a clock a little behind the issuer's reads as "just now".
-func credentialInput(c *Case) value.Value {
-	p := &c.Agent.Credential
+func credentialInput(p *Presented, now time.Time) value.Value {
 	if p.Fingerprint == "" {
 		return value.Obj(value.M("kind", value.Str("none")))
 	}
@@ -128,12 +128,25 @@ func credentialInput(c *Case) value.Value {
 		value.M("sender_bound", value.Of(p.SenderBound)),
 	}
 	if !p.IssuedAt.IsZero() {
-		members = append(members, value.M("age_seconds", seconds(c.Now.Sub(p.IssuedAt))))
+		members = append(members, value.M("age_seconds", seconds(now.Sub(p.IssuedAt))))
 	}
 	if !p.ExpiresAt.IsZero() {
-		members = append(members, value.M("expires_in_seconds", seconds(p.ExpiresAt.Sub(c.Now))))
+		members = append(members, value.M("expires_in_seconds", seconds(p.ExpiresAt.Sub(now))))
 	}
 	return value.Obj(members...)
+}
+
+// workloadInput is `input.agent.workload`, which is there where one was proved.
+func workloadInput(c *Case) value.Value {
+	w := c.Agent.Workload
+	if w == nil {
+		return value.Nothing
+	}
+	return value.Obj(
+		value.M("id", value.Str(w.ID)),
+		value.M("trust_domain", value.Str(w.TrustDomain)),
+		value.M("credential", credentialInput(&w.Credential, c.Now)),
+	)
 }
 
 func seconds(d time.Duration) value.Value { return value.Int(int64(max(d, 0) / time.Second)) }

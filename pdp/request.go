@@ -75,6 +75,9 @@ type Agent struct {
 	// section 4.1). A chain may only tighten a decision, never grant.
 	Chain      []Principal
 	Credential Presented
+	// Workload is the verified peer that presented the agent's token, where
+	// the listener proves both; nil otherwise.
+	Workload *Workload
 	// SessionClaim is the value of the configured claim of the verified
 	// token that names the session, "" where there is none (DESIGN 5.4).
 	SessionClaim string
@@ -88,6 +91,13 @@ type Presented struct {
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
 	SenderBound bool
+}
+
+// Workload is the process that holds a connection, proved by its certificate.
+type Workload struct {
+	ID          string // SPIFFE id
+	TrustDomain string
+	Credential  Presented
 }
 
 // Known reports whether anybody was identified.

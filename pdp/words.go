@@ -125,6 +125,7 @@ const (
 	CodeNotReady         = "not_ready"          // no generation is active
 	CodeUnreadable       = "unreadable"         // prefix: unreadable_path, unreadable_body, …
 	CodeUnauthenticated  = "unauthenticated"    // a credential was presented and is not good
+	CodeKeysUnavailable  = "keys_unavailable"   // nothing to verify credentials with: the issuer is down
 	CodeHistoryDown      = "history_down"       // the store could not read or record
 	CodeDeadline         = "deadline"           // the answer could not reach the caller in time
 	CodePolicyUndefined  = "policy_undefined"   // the entry point has no value for this input

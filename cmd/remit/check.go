@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,8 @@ it fits a pipeline beside opa test.`,
 			if err != nil {
 				return err
 			}
-			generation, warnings, err := server.NewGeneration(cmd.Context(), c, keys, time.Now)
+			issuers := server.NewIssuers(c, nil)
+			generation, warnings, err := server.NewGeneration(cmd.Context(), c, keys, issuers, time.Now)
 			if err != nil {
 				return err
 			}
@@ -41,7 +43,7 @@ it fits a pipeline beside opa test.`,
 			if err != nil {
 				return err
 			}
-			for _, warning := range append(warnings, ending...) {
+			for _, warning := range slices.Concat(warnings, ending, issuers.Try(cmd.Context())) {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", warning)
 			}
 			if err := printObserving(cmd.Context(), cmd.OutOrStdout(), generation.Observe, c.State.Dir); err != nil {

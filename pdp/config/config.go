@@ -48,45 +48,6 @@ type Listener struct {
 	BodyIsExact bool `yaml:"body_is_exact"`
 }
 
-// Identity says how a listener proves who calls: exactly one of its members.
-type Identity struct {
-	JWT      *JWT      `yaml:"jwt"`
-	EnvoyJWT *EnvoyJWT `yaml:"envoy_jwt"`
-	// None takes every caller for nobody. It must be written out.
-	None bool `yaml:"none"`
-}
-
-// Claims says which claims of a verified token mean what, and what it must
-// say about itself. Issuer and Audience are required.
-type Claims struct {
-	Issuer   string   `yaml:"issuer"`
-	Audience []string `yaml:"audience"`
-	// Agent names the claim with the agent's id ("act.sub"); empty: act.sub
-	// where the token has it, else sub.
-	Agent   string   `yaml:"agent_claim"`
-	Owner   string   `yaml:"owner_claim"`
-	Session []string `yaml:"session_claims"`
-	Types   []string `yaml:"types"` // accepted values of the header typ
-	Skew    Duration `yaml:"skew"`
-	MaxAge  Duration `yaml:"max_age"`
-}
-
-// JWT is identity by a token that remit verifies itself.
-type JWT struct {
-	Claims     `yaml:",inline"`
-	JWKSFile   string   `yaml:"jwks_file"`
-	Algorithms []string `yaml:"algorithms"`
-	Header     string   `yaml:"header"`
-}
-
-// EnvoyJWT is identity by a token that Envoy's jwt_authn filter has verified on
-// this very listener; its payload is read from the filter's metadata.
-type EnvoyJWT struct {
-	Claims     `yaml:",inline"`
-	PayloadKey string `yaml:"payload_key"`
-	HeaderKey  string `yaml:"header_key"`
-}
-
 // MCP says which requests speak MCP.
 type MCP struct {
 	Paths []string `yaml:"paths"`

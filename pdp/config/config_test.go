@@ -65,7 +65,7 @@ func TestRefused(t *testing.T) {
 		"empty audience":           {"[ https://tools.example.test ]", `[ "" ]`, "identity.jwt.audience"},
 		"no issuer":                {"      issuer: https://idp.example.test\n", "", "identity.jwt.issuer"},
 		"no algorithms":            {"      algorithms: [ ES256 ]\n", "", "identity.jwt.algorithms"},
-		"no keys":                  {"      jwks_file: keys/jwks.json\n", "", "identity.jwt.jwks_file"},
+		"no keys":                  {"      jwks_file: keys/jwks.json\n", "", "jwks_file"},
 		"two identities":           {"    jwt:", "    none: true\n    jwt:", "listeners[0].identity"},
 		"open address":             {"address: unix:authz.sock", "address: 0.0.0.0:9191", "listeners[0].address"},
 		"address of another host":  {"address: unix:authz.sock", "address: 10.0.0.1:9191", "listeners[0].address"},

@@ -55,14 +55,7 @@ func (c *Config) fill() {
 		orDuration(&l.Margin, 20*time.Millisecond)
 		l.TLS.fill()
 		l.Connections.fill(checkAge)
-		if jwt := l.Identity.JWT; jwt != nil {
-			orString(&jwt.Header, "authorization")
-			jwt.Claims.fill()
-		}
-		if jwt := l.Identity.EnvoyJWT; jwt != nil {
-			orString(&jwt.PayloadKey, "jwt_payload")
-			jwt.Claims.fill()
-		}
+		l.Identity.fill()
 	}
 	orString(&c.Policy.Entrypoint, "data.remit.authz.decision")
 	orDuration(&c.Policy.Timeout, 100*time.Millisecond)
@@ -84,17 +77,6 @@ func (c *Config) fill() {
 	orString(&c.Health.Address, "127.0.0.1:8282")
 	orString(&c.Log.Level, "info")
 	orString(&c.Log.Format, "text")
-}
-
-func (c *Claims) fill() {
-	if len(c.Session) == 0 {
-		c.Session = []string{"sid", "txn"}
-	}
-	if len(c.Types) == 0 {
-		c.Types = []string{"at+jwt", "application/at+jwt", "JWT"}
-	}
-	orDuration(&c.Skew, 30*time.Second)
-	orDuration(&c.MaxAge, time.Hour)
 }
 
 func orString(s *string, fallback string) {
@@ -128,9 +110,7 @@ func (c *Config) rebase(dir string) {
 		l := &c.Listeners[i]
 		l.Address = rebaseSocket(l.Address, under)
 		l.TLS.rebase(under)
-		if l.Identity.JWT != nil {
-			under(&l.Identity.JWT.JWKSFile)
-		}
+		l.Identity.rebase(under)
 	}
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
 	c.Outcomes.TLS.rebase(under)

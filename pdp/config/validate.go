@@ -67,41 +67,6 @@ func (l *Listener) problems(key string, say sayFunc) {
 	l.Identity.problems(key+".identity", say)
 }
 
-func (id *Identity) problems(key string, say sayFunc) {
-	ways := 0
-	if id.JWT != nil {
-		ways++
-		id.JWT.Claims.problems(key+".jwt", say)
-		if id.JWT.JWKSFile == "" {
-			say(key+".jwt.jwks_file", "is required: the issuer's public keys")
-		}
-		if len(id.JWT.Algorithms) == 0 {
-			say(key+".jwt.algorithms", "is required: the signature algorithms to accept, for example [ES256]")
-		}
-	}
-	if id.EnvoyJWT != nil {
-		ways++
-		id.EnvoyJWT.Claims.problems(key+".envoy_jwt", say)
-	}
-	if id.None {
-		ways++
-	}
-	if ways != 1 {
-		say(key, "must hold exactly one of jwt, envoy_jwt, none: true; it holds %d", ways)
-	}
-}
-
-func (c *Claims) problems(key string, say sayFunc) {
-	if c.Issuer == "" {
-		say(key+".issuer", "is required")
-	}
-	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
-		say(key+".audience", "is required: a token made for another service must not be good here")
-	}
-	between(key+".skew", c.Skew, 0, 5*time.Minute, say)
-	between(key+".max_age", c.MaxAge, time.Minute, 24*time.Hour, say)
-}
-
 func (s *State) problems(say sayFunc) {
 	oneOf("state.durability", s.Durability, []string{"os", "sync"}, say)
 	between("state.outcome_timeout", s.OutcomeTimeout, time.Second, time.Hour, say)

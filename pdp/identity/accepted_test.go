@@ -18,7 +18,7 @@ func TestGoodTokens(t *testing.T) {
 	v := newJWT(t, nil)
 	for name, s := range map[string]signer{"ES256": ec(), "RS256": rs(), "EdDSA": ed()} {
 		t.Run(name, func(t *testing.T) {
-			agent := accepted(t, v, bearer(s.sign(t, nil, claims{"nbf": now.Unix() - 60, "cnf": claims{"jkt": "x"}, "team": "billing"})))
+			agent := accepted(t, v, bearer(s.sign(t, nil, claims{"nbf": now.Unix() - 60, "team": "billing"})))
 			if team := agent.Claims.Get("team").Text(); team != "billing" {
 				t.Errorf("the claim team is %q", team)
 			}
@@ -26,7 +26,7 @@ func TestGoodTokens(t *testing.T) {
 			got.Claims, got.Credential.Fingerprint = pdp.Agent{}.Claims, ""
 			want := pdp.Agent{
 				ID: "user:alice", Issuer: issuer, Kind: "jwt",
-				Credential: pdp.Presented{Kind: "jwt", IssuedAt: now.Add(-time.Minute), ExpiresAt: now.Add(10 * time.Minute), SenderBound: true},
+				Credential: pdp.Presented{Kind: "jwt", IssuedAt: now.Add(-time.Minute), ExpiresAt: now.Add(10 * time.Minute)},
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)

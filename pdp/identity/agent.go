@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 // maxChain bounds the delegation chain. A longer one is refused: what it would
 // leave out could be what tightens the decision.
 const maxChain = 8
+
+// currentActor is the way to the actor that presents the token.
+var currentActor = []string{"act", "sub"}
 
 // agent reads the claims of a verified token.
 func (v *Verifier) agent(claims value.Value, c *Claims, fingerprint string) (pdp.Agent, *pdp.Refusal) {
@@ -24,20 +28,20 @@ func (v *Verifier) agent(claims value.Value, c *Claims, fingerprint string) (pdp
 		return pdp.Agent{}, refusal
 	}
 	switch {
-	case c.Agent == "act.sub" && len(actors) > 0, c.Agent == "" && len(actors) > 0:
+	case len(actors) > 0 && (len(c.Agent) == 0 || slices.Equal(c.Agent, currentActor)):
 		a.ID, a.Issuer = actors[0].ID, actors[0].Issuer
-	case c.Agent != "":
-		a.ID = claims.Path(strings.Split(c.Agent, ".")...).Text()
+	case len(c.Agent) > 0:
+		a.ID = claims.Path(c.Agent...).Text()
 	default:
 		a.ID = subject
 	}
 	if a.ID == "" {
-		return pdp.Agent{}, refuse("the claim %s, which names the agent, is missing or not a string", c.Agent)
+		return pdp.Agent{}, refuse("the claim %s, which names the agent, is missing or not a string", strings.Join(c.Agent, "."))
 	}
 	a.Chain = chainOf(pdp.Principal{ID: a.ID, Issuer: a.Issuer}, append(actors, pdp.Principal{ID: subject, Issuer: c.Issuer}))
 	a.TrustDomain = trustDomain(a.ID)
-	if c.Owner != "" {
-		a.Owner = claims.Path(strings.Split(c.Owner, ".")...).Text()
+	if len(c.Owner) > 0 {
+		a.Owner = claims.Path(c.Owner...).Text()
 	}
 	a.Scopes = scopesOf(claims)
 	for _, name := range c.Session {
@@ -50,7 +54,6 @@ func (v *Verifier) agent(claims value.Value, c *Claims, fingerprint string) (pdp
 	expires, _ := instant(claims.Get("exp"))
 	a.Credential = pdp.Presented{
 		Fingerprint: fingerprint, Kind: "jwt", IssuedAt: issued.Truncate(time.Second), ExpiresAt: expires,
-		SenderBound: claims.Get("cnf").Kind() == value.Map,
 	}
 	return a, nil
 }

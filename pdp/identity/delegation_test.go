@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -21,6 +22,14 @@ func actors(ids ...string) any {
 		act = claim
 	}
 	return act
+}
+
+// way is the way to a claim; "" is none.
+func way(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return strings.Split(path, ".")
 }
 
 func by(ids ...string) (chain []pdp.Principal) {
@@ -56,7 +65,7 @@ func TestDelegation(t *testing.T) {
 		"namesake in the chain":   {"", claims{"act": claims{"sub": "bot", "act": claims{"sub": "bot", "iss": there}}}, by("bot")[0], append([]pdp.Principal{elsewhere}, by("user:alice")...)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := newJWT(t, func(s *identity.JWT) { s.Agent = c.agentClaim })
+			v := newJWT(t, func(s *identity.JWT) { s.Agent = way(c.agentClaim) })
 			agent := accepted(t, v, bearer(ec().sign(t, nil, c.claims)))
 			if got := (pdp.Principal{ID: agent.ID, Issuer: agent.Issuer}); got != c.agent {
 				t.Errorf("the agent is %+v, want %+v", got, c.agent)
@@ -107,14 +116,14 @@ func TestRefusedDelegation(t *testing.T) {
 		"chain without its subject":   {"client_id", claims{"client_id": "bot", "sub": nil}, "no subject"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := newJWT(t, func(s *identity.JWT) { s.Agent = c.agentClaim })
+			v := newJWT(t, func(s *identity.JWT) { s.Agent = way(c.agentClaim) })
 			refused(t, v, bearer(ec().sign(t, nil, c.claims)), c.want)
 		})
 	}
 }
 
 func TestWhatElseClaimsSay(t *testing.T) {
-	v := newJWT(t, func(s *identity.JWT) { s.Owner, s.Session = "ext.team", []string{"sid", "txn"} })
+	v := newJWT(t, func(s *identity.JWT) { s.Owner, s.Session = way("ext.team"), []string{"sid", "txn"} })
 	for name, c := range map[string]struct {
 		claims claims
 		want   pdp.Agent

@@ -132,13 +132,15 @@ func (s signer) signParts(t testing.TB, text string) string {
 	t.Helper()
 	hash := crypto.SHA256.New()
 	hash.Write([]byte(text))
-	r, v, err := ecdsa.Sign(rand.Reader, s.private.(*ecdsa.PrivateKey), hash.Sum(nil))
+	key := s.private.(*ecdsa.PrivateKey)
+	r, v, err := ecdsa.Sign(rand.Reader, key, hash.Sum(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	v.FillBytes(signature[32:])
+	half := (key.Params().BitSize + 7) / 8
+	signature := make([]byte, 2*half)
+	r.FillBytes(signature[:half])
+	v.FillBytes(signature[half:])
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
@@ -287,6 +289,9 @@ func refused(t testing.TB, v *identity.Verifier, e *pdp.Envelope, want string) {
 func keepsSecret(t testing.TB, e *pdp.Envelope, text string) {
 	t.Helper()
 	for _, h := range e.Headers {
+		if h.Name == "x-forwarded-client-cert" {
+			continue // a public certificate is no secret
+		}
 		_, token, _ := strings.Cut(h.Value, " ")
 		for part := range strings.SplitSeq(token, ".") {
 			if len(part) >= 16 && strings.Contains(text, part) {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"encoding/base64"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func signed(token string) string {
 // verify checks a token in the order that gives an attacker the least: its
 // shape, what it says it is, its signature, and only then its claims. It
 // returns the claims.
-func (l *listener) verify(token string, now time.Time) (value.Value, *pdp.Refusal) {
+func (l *listener) verify(ctx context.Context, token string, now time.Time) (value.Value, *pdp.Refusal) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return value.Nothing, refuse("the token is not a JWS in compact form")
@@ -75,14 +76,14 @@ func (l *listener) verify(token string, now time.Time) (value.Value, *pdp.Refusa
 	if header.Get("kid").Defined() && kid == "" {
 		return value.Nothing, refuse("the token's key id is not a string, or empty")
 	}
-	key := l.keys.find(kid)
-	if key == nil {
-		return value.Nothing, refuse("no key with the id %q is in the key set", clip(kid))
+	key, refusal := l.keys.find(ctx, kid)
+	if refusal != nil {
+		return value.Nothing, refusal
 	}
-	if of, ok := key.Algorithm(); ok && of.String() != name {
-		return value.Nothing, refuse("key %q is for %s, the token was signed with %s", clip(kid), of, name)
+	if !slices.Contains(key.algs, name) {
+		return value.Nothing, refuse("key %q is for %v, the token was signed with %s", clip(kid), key.algs, name)
 	}
-	if _, err := jws.Verify([]byte(token), jws.WithKey(alg, key), jws.WithCompact()); err != nil {
+	if _, err := jws.Verify([]byte(token), jws.WithKey(alg, key.key), jws.WithCompact()); err != nil {
 		return value.Nothing, refuse("the signature is not good")
 	}
 	claims, ok := decodePart(parts[1])

@@ -27,16 +27,24 @@ var _ pdp.Verifier = (*Verifier)(nil)
 // A listener's way of identifying its callers, made ready.
 type listener struct {
 	Listener
-	keys       *keySet
+	keys       keySource
 	algorithms map[string]jwa.SignatureAlgorithm
+	// peers reads the certificate of the connection; nil where it does not
+	// count.
+	peers peerSource
 }
 
-// New returns a verifier. It reads the key sets; a setting that would leave
-// something unchecked is an error.
+// A peerSource finds who is at the other end of a connection, nil for nobody.
+type peerSource interface {
+	peer(*pdp.Envelope, time.Time) (*peer, *pdp.Refusal)
+}
+
+// New returns a verifier. It reads the key sets in files; a setting that would
+// leave something unchecked is an error.
 func New(s Settings, keys *pdp.Keys, now func() time.Time) (*Verifier, error) {
 	v := &Verifier{listeners: make(map[string]*listener), keys: keys, now: now}
 	for name, l := range s.Listeners {
-		ready, err := prepare(l)
+		ready, err := prepare(l, s.Issuers)
 		if err != nil {
 			return nil, fmt.Errorf("identity of listener %s: %w", name, err)
 		}
@@ -45,33 +53,53 @@ func New(s Settings, keys *pdp.Keys, now func() time.Time) (*Verifier, error) {
 	return v, nil
 }
 
-func prepare(l Listener) (*listener, error) {
-	ready := &listener{Listener: l}
-	switch {
-	case l.JWT != nil && l.EnvoyJWT == nil && !l.None:
-		if err := l.JWT.check(); err != nil {
-			return nil, err
-		}
-		if header := l.JWT.Header; header == "" || header != strings.ToLower(header) {
-			// It would be found in no request, and everybody be nobody.
-			return nil, fmt.Errorf("the token's header is %q; name one, in lower case", header)
-		}
-		var err error
-		if ready.algorithms, err = algorithms(l.JWT.Algorithms); err != nil {
-			return nil, err
-		}
-		ready.keys, err = readKeys(l.JWT.JWKSFile)
-		return ready, err
-	case l.EnvoyJWT != nil && l.JWT == nil && !l.None:
-		if l.EnvoyJWT.PayloadKey == "" {
-			return nil, errors.New("the metadata key of the payload is not set")
-		}
-		return ready, l.EnvoyJWT.check()
-	case l.None && l.JWT == nil && l.EnvoyJWT == nil:
-		return ready, nil
-	default:
-		return nil, errors.New("there must be exactly one way of identifying callers")
+func prepare(l Listener, issuers *Issuers) (ready *listener, err error) {
+	ready = &listener{Listener: l}
+	if err := l.check(); err != nil {
+		return nil, err
 	}
+	switch {
+	case l.JWT != nil:
+		err = ready.prepareJWT(issuers)
+	case l.EnvoyJWT != nil && l.EnvoyJWT.PayloadKey == "":
+		err = errors.New("the metadata key of the payload is not set")
+	case l.EnvoyJWT != nil:
+		err = l.EnvoyJWT.check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case l.SPIFFE != nil:
+		ready.peers, err = newSPIFFE(l.SPIFFE)
+	case l.XFCC != nil:
+		ready.peers, err = newXFCC(l.XFCC)
+	}
+	return ready, err
+}
+
+func (l *listener) prepareJWT(issuers *Issuers) (err error) {
+	if err := l.JWT.check(); err != nil {
+		return err
+	}
+	if header := l.JWT.Header; header == "" || header != strings.ToLower(header) {
+		// It would be found in no request, and everybody be nobody.
+		return fmt.Errorf("the token's header is %q; name one, in lower case", header)
+	}
+	if l.algorithms, err = algorithms(l.JWT.Algorithms); err != nil {
+		return err
+	}
+	switch fetch := l.JWT.Fetch; {
+	case (fetch == nil) == (l.JWT.JWKSFile == ""):
+		return errors.New("the keys must come either from a file or from the issuer")
+	case fetch == nil:
+		l.keys, err = readKeys(l.JWT.JWKSFile, l.algorithms)
+	case issuers == nil:
+		return errors.New("the issuer's keys are to be fetched, and nothing fetches them")
+	default:
+		l.keys, err = issuers.get(l.JWT.Issuer, fetch, l.algorithms)
+	}
+	return err
 }
 
 // refuse returns the refusal of a credential: why, for the operator alone.
@@ -80,36 +108,79 @@ func refuse(format string, args ...any) *pdp.Refusal {
 }
 
 // Verify implements [pdp.Verifier].
-func (v *Verifier) Verify(_ context.Context, e *pdp.Envelope) (pdp.Agent, error) {
+func (v *Verifier) Verify(ctx context.Context, e *pdp.Envelope) (pdp.Agent, error) {
 	l := v.listeners[e.Listener]
 	if l == nil {
 		return pdp.Agent{}, refuse("listener %q has no way of identifying callers", e.Listener)
 	}
-	var agent pdp.Agent
-	var refusal *pdp.Refusal
-	switch {
-	case l.JWT != nil:
-		agent, refusal = v.byToken(e, l)
-	case l.EnvoyJWT != nil:
-		agent, refusal = v.byEnvoy(e, l.EnvoyJWT)
-	}
+	agent, refusal := v.identify(ctx, e, l)
 	if refusal != nil {
 		return pdp.Agent{}, refusal
 	}
 	return agent, nil
 }
 
+func (v *Verifier) identify(ctx context.Context, e *pdp.Envelope, l *listener) (agent pdp.Agent, refusal *pdp.Refusal) {
+	var p *peer
+	if l.peers != nil {
+		if p, refusal = l.peers.peer(e, v.now()); refusal != nil {
+			return pdp.Agent{}, refusal
+		}
+	}
+	switch {
+	case l.JWT != nil:
+		agent, refusal = v.byToken(ctx, e, l, p)
+	case l.EnvoyJWT != nil:
+		agent, refusal = v.byEnvoy(e, l.EnvoyJWT, p)
+	case p != nil:
+		return p.agent(v.keys), nil
+	}
+	if refusal != nil || l.peers == nil {
+		return agent, refusal
+	}
+	return v.both(agent, p)
+}
+
+// both joins the agent that a token names with the workload that presents it.
+// One without the other is half of what the listener requires.
+func (v *Verifier) both(agent pdp.Agent, p *peer) (pdp.Agent, *pdp.Refusal) {
+	switch {
+	case p == nil && !agent.Known():
+		return pdp.Agent{}, nil
+	case p == nil:
+		return pdp.Agent{}, refuse("the token is good, and the connection has no verified certificate: this listener requires both")
+	case !agent.Known():
+		return pdp.Agent{}, refuse("the certificate is good, and there is no token: this listener requires both")
+	}
+	agent.Workload = p.workload(v.keys)
+	return agent, nil
+}
+
 // byToken verifies the token that the request carries.
-func (v *Verifier) byToken(e *pdp.Envelope, l *listener) (pdp.Agent, *pdp.Refusal) {
+func (v *Verifier) byToken(ctx context.Context, e *pdp.Envelope, l *listener, p *peer) (pdp.Agent, *pdp.Refusal) {
 	token, refusal := presented(e, l.JWT.Header)
 	if refusal != nil || token == "" {
 		return pdp.Agent{}, refusal
 	}
-	claims, refusal := l.verify(token, v.now())
+	claims, refusal := l.verify(ctx, token, v.now())
 	if refusal != nil {
 		return pdp.Agent{}, refusal
 	}
-	return v.agent(claims, &l.JWT.Claims, v.keys.Fingerprint("jwt", signed(token)))
+	return v.holder(claims, &l.JWT.Claims, v.keys.Fingerprint("jwt", signed(token)), e, p)
+}
+
+// holder is the agent of a verified token, if whoever presents it may.
+func (v *Verifier) holder(claims value.Value, c *Claims, fingerprint string, e *pdp.Envelope, p *peer) (pdp.Agent, *pdp.Refusal) {
+	bound, refusal := v.bound(claims, c.RequireBound, e, p)
+	if refusal != nil {
+		return pdp.Agent{}, refusal
+	}
+	agent, refusal := v.agent(claims, c, fingerprint)
+	if refusal != nil {
+		return pdp.Agent{}, refusal
+	}
+	agent.Credential.SenderBound = bound
+	return agent, nil
 }
 
 // extractedOnly reports whether a header line is Envoy's mark of a token whose
@@ -126,7 +197,7 @@ const metadataNamespace = "envoy.filters.http.jwt_authn"
 // configured to let requests without a good token pass; the payload is there
 // only where it verified one (reference: jwt_authn, payload_in_metadata), and
 // everything but the signature is checked again here.
-func (v *Verifier) byEnvoy(e *pdp.Envelope, s *EnvoyJWT) (pdp.Agent, *pdp.Refusal) {
+func (v *Verifier) byEnvoy(e *pdp.Envelope, s *EnvoyJWT, p *peer) (pdp.Agent, *pdp.Refusal) {
 	metadata := e.Metadata.Get(metadataNamespace)
 	claims := metadata.Get(s.PayloadKey)
 	if slices.ContainsFunc(e.Headers, extractedOnly) {
@@ -153,5 +224,5 @@ func (v *Verifier) byEnvoy(e *pdp.Envelope, s *EnvoyJWT) (pdp.Agent, *pdp.Refusa
 	if refusal := s.checkClaims(claims, v.now()); refusal != nil {
 		return pdp.Agent{}, refusal
 	}
-	return v.agent(claims, &s.Claims, v.keys.Fingerprint("jwt claims", string(value.AppendJSON(nil, claims))))
+	return v.holder(claims, &s.Claims, v.keys.Fingerprint("jwt claims", string(value.AppendJSON(nil, claims))), e, p)
 }

@@ -22,9 +22,9 @@ import (
 )
 
 // NewGeneration makes what decisions are made with from a configuration and the
-// bundle it names. It reports everything that is wrong with either at once;
+// bundle it names; issuers outlive it. It reports everything that is wrong with either at once;
 // the warnings are of what is not wrong but probably not meant.
-func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, now func() time.Time) (_ *pdp.Generation, warnings []error, err error) {
+func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, now func() time.Time) (_ *pdp.Generation, warnings []error, err error) {
 	bundle, err := bundles.LoadDir(c.Policy.Bundle)
 	if err != nil {
 		return nil, nil, err
@@ -33,7 +33,7 @@ func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, now fu
 	engine, policyErr := policy.Compile(ctx, source(bundle), policy.Options{
 		Entrypoint: c.Policy.Entrypoint, Timeout: c.Policy.Timeout.D(), InputSchema: policies.InputSchema,
 	})
-	verifier, identityErr := identity.New(identitySettings(c), keys, now)
+	verifier, identityErr := identity.New(identitySettings(c, issuers), keys, now)
 	if err := errors.Join(catalogErr, policyErr, identityErr); err != nil {
 		return nil, nil, err
 	}
@@ -107,26 +107,4 @@ func mcpPaths(c *config.Config) map[string][]string {
 		paths[l.Name] = l.MCP.Paths
 	}
 	return paths
-}
-
-func identitySettings(c *config.Config) identity.Settings {
-	s := identity.Settings{Listeners: make(map[string]identity.Listener)}
-	for _, l := range c.Listeners {
-		one := identity.Listener{None: l.Identity.None}
-		if jwt := l.Identity.JWT; jwt != nil {
-			one.JWT = &identity.JWT{Claims: identityClaims(&jwt.Claims), JWKSFile: jwt.JWKSFile, Algorithms: jwt.Algorithms, Header: jwt.Header}
-		}
-		if jwt := l.Identity.EnvoyJWT; jwt != nil {
-			one.EnvoyJWT = &identity.EnvoyJWT{Claims: identityClaims(&jwt.Claims), PayloadKey: jwt.PayloadKey, HeaderKey: jwt.HeaderKey}
-		}
-		s.Listeners[l.Name] = one
-	}
-	return s
-}
-
-func identityClaims(c *config.Claims) identity.Claims {
-	return identity.Claims{
-		Issuer: c.Issuer, Audience: c.Audience, Types: c.Types, Skew: c.Skew.D(), MaxAge: c.MaxAge.D(),
-		Agent: c.Agent, Owner: c.Owner, Session: c.Session,
-	}
 }

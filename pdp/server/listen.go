@@ -19,6 +19,7 @@ import (
 	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/door/extauthz"
 	"github.com/remit-pdp/remit/pdp/door/outcome"
+	"github.com/remit-pdp/remit/pdp/identity"
 )
 
 // doors are everything that listens.
@@ -33,6 +34,8 @@ type doors struct {
 	ready        atomic.Bool
 	// connected is how many connections of proxies are open.
 	connected atomic.Int64
+	// issuers have keys before a new replica counts as ready.
+	issuers *identity.Issuers
 }
 
 // listening is a gRPC server and where it listens.

@@ -23,7 +23,8 @@ func (d *doors) setReady(ready bool) {
 	d.ready.Store(ready)
 }
 
-// probes answers /health (the process lives) and /ready (it wants requests).
+// probes answers /health (the process lives) and /ready (it wants requests, and
+// has had the keys of every issuer).
 func (d *doors) probes() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
@@ -32,7 +33,12 @@ func (d *doors) probes() *http.Server {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ready")
+		report, held := issuerReport(d.issuers)
+		if !held {
+			http.Error(w, "not ready\n"+report, http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, "ready\n"+report)
 	})
 	const patience = 5 * time.Second
 	return &http.Server{

@@ -41,7 +41,7 @@ func NewRehearsal(ctx context.Context, c *config.Config) (_ *Rehearsal, err erro
 		return nil, err
 	}
 	now := func() time.Time { return r.clock }
-	generation, _, err := NewGeneration(ctx, c, keys, now)
+	generation, _, err := NewGeneration(ctx, c, keys, NewIssuers(c, nil), now)
 	if err != nil {
 		return nil, err
 	}

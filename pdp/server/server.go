@@ -27,7 +27,9 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	generation, warnings, err := NewGeneration(ctx, c, keys, time.Now)
+	issuers := NewIssuers(c, log)
+	defer issuers.Close()
+	generation, warnings, err := NewGeneration(ctx, c, keys, issuers, time.Now)
 	if err != nil {
 		return err
 	}
@@ -51,10 +53,12 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	point.Activate(generation)
 
+	awaitIssuers(ctx, issuers)
 	doors, err := listen(c, point, keys, log)
 	if err != nil {
 		return err
 	}
+	doors.issuers = issuers
 	log.Info("serving", "generation", generation.ID, "listeners", len(c.Listeners), "state", c.State.Dir)
 	return doors.serve(ctx)
 }

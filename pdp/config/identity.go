@@ -1,0 +1,245 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Identity says how a listener proves who calls: by a token (jwt or envoy_jwt),
+// by the certificate of the connection (spiffe or xfcc), or by one of each, of
+// which then both are required; or that it does not.
+type Identity struct {
+	JWT      *JWT      `yaml:"jwt"`
+	EnvoyJWT *EnvoyJWT `yaml:"envoy_jwt"`
+	SPIFFE   *SPIFFE   `yaml:"spiffe"`
+	XFCC     *XFCC     `yaml:"xfcc"`
+	// None takes every caller for nobody. It must be written out.
+	None bool `yaml:"none"`
+}
+
+// Claims says which claims of a verified token mean what, and what it must
+// say about itself. Issuer and Audience are required.
+type Claims struct {
+	Issuer   string   `yaml:"issuer"`
+	Audience []string `yaml:"audience"`
+	// Agent names the claim with the agent's id ("act.sub"); empty: act.sub
+	// where the token has it, else sub.
+	Agent   ClaimPath `yaml:"agent_claim"`
+	Owner   ClaimPath `yaml:"owner_claim"`
+	Session []string  `yaml:"session_claims"`
+	Types   []string  `yaml:"types"` // accepted values of the header typ
+	Skew    Duration  `yaml:"skew"`
+	MaxAge  Duration  `yaml:"max_age"`
+	// RequireBound refuses tokens without the claim cnf. Where the claim is
+	// there it is checked in any case.
+	RequireBound bool `yaml:"require_bound"`
+}
+
+// ClaimPath is the way to a claim: "act.sub", or as a list where a name has a
+// dot in it: [ "https://idp.example.com/agent" ].
+type ClaimPath []string
+
+// UnmarshalYAML reads either form.
+func (p *ClaimPath) UnmarshalYAML(read func(any) error) error {
+	var text string
+	if read(&text) == nil {
+		if *p = nil; text != "" {
+			*p = strings.Split(text, ".")
+		}
+		return nil
+	}
+	var names []string
+	if err := read(&names); err != nil {
+		return err
+	}
+	*p = names
+	return nil
+}
+
+// JWT is identity by a token that remit verifies itself, with the keys of
+// exactly one of JWKSFile, JWKSURL and Discovery.
+type JWT struct {
+	Claims   `yaml:",inline"`
+	JWKSFile string `yaml:"jwks_file"`
+	JWKSURL  string `yaml:"jwks_url"`
+	// Discovery finds the keys' address in the issuer's
+	// /.well-known/openid-configuration.
+	Discovery bool `yaml:"discovery"`
+	// JWKSRefresh is how often the issuer is asked, JWKSMinRefresh how soon
+	// again at the earliest because of a token with an unknown key, and
+	// JWKSMaxStale how long keys are used that the issuer does not confirm.
+	JWKSRefresh    Duration `yaml:"jwks_refresh"`
+	JWKSMinRefresh Duration `yaml:"jwks_min_refresh"`
+	JWKSMaxStale   Duration `yaml:"jwks_max_stale"`
+	JWKSTimeout    Duration `yaml:"jwks_timeout"`
+	JWKSCAFile     string   `yaml:"jwks_ca_file"` // who may sign the issuer's TLS certificate; the system's where empty
+	Algorithms     []string `yaml:"algorithms"`
+	Header         string   `yaml:"header"`
+}
+
+// Fetched reports whether the keys come from the issuer and not from a file.
+func (j *JWT) Fetched() bool { return j.JWKSURL != "" || j.Discovery }
+
+// EnvoyJWT is identity by a token that Envoy's jwt_authn filter has verified on
+// this very listener; its payload is read from the filter's metadata.
+type EnvoyJWT struct {
+	Claims     `yaml:",inline"`
+	PayloadKey string `yaml:"payload_key"`
+	HeaderKey  string `yaml:"header_key"`
+}
+
+// SPIFFE is identity by the X509-SVID that the proxy of this listener has
+// verified.
+type SPIFFE struct {
+	TrustDomains []string `yaml:"trust_domains"`
+	// Bundles are PEM files with the authorities of trust domains, by domain:
+	// remit verifies the certificate itself then, once more.
+	Bundles map[string]string `yaml:"trust_bundles"`
+	// Certificate is "required", or "optional" behind a proxy that sends the
+	// verified name alone (Istio).
+	Certificate string   `yaml:"certificate"`
+	Skew        Duration `yaml:"skew"`
+}
+
+// XFCC is identity by the last element of x-forwarded-client-cert.
+type XFCC struct {
+	TrustDomains []string `yaml:"trust_domains"`
+	// Proxies are the SPIFFE ids of who may have written it, where that is not
+	// the asking proxy itself.
+	Proxies []string `yaml:"proxies"`
+	Skew    Duration `yaml:"skew"`
+}
+
+func (id *Identity) fill() {
+	if jwt := id.JWT; jwt != nil {
+		orString(&jwt.Header, "authorization")
+		if jwt.Fetched() {
+			orDuration(&jwt.JWKSRefresh, 5*time.Minute)
+			orDuration(&jwt.JWKSMinRefresh, 10*time.Second)
+			orDuration(&jwt.JWKSMaxStale, 24*time.Hour)
+			orDuration(&jwt.JWKSTimeout, 5*time.Second)
+		}
+		jwt.Claims.fill()
+	}
+	if jwt := id.EnvoyJWT; jwt != nil {
+		orString(&jwt.PayloadKey, "jwt_payload")
+		jwt.Claims.fill()
+	}
+	if id.SPIFFE != nil {
+		orString(&id.SPIFFE.Certificate, "required")
+		orDuration(&id.SPIFFE.Skew, 30*time.Second)
+	}
+	if id.XFCC != nil {
+		orDuration(&id.XFCC.Skew, 30*time.Second)
+	}
+}
+
+func (c *Claims) fill() {
+	if len(c.Session) == 0 {
+		c.Session = []string{"sid", "txn"}
+	}
+	if len(c.Types) == 0 {
+		c.Types = []string{"at+jwt", "application/at+jwt", "JWT"}
+	}
+	orDuration(&c.Skew, 30*time.Second)
+	orDuration(&c.MaxAge, time.Hour)
+}
+
+func (id *Identity) rebase(under func(*string)) {
+	if id.JWT != nil {
+		under(&id.JWT.JWKSFile)
+		under(&id.JWT.JWKSCAFile)
+	}
+	if id.SPIFFE != nil {
+		for domain, path := range id.SPIFFE.Bundles {
+			under(&path)
+			id.SPIFFE.Bundles[domain] = path
+		}
+	}
+}
+
+func (id *Identity) problems(key string, say sayFunc) {
+	tokens, peers := 0, 0
+	if id.JWT != nil {
+		tokens++
+		id.JWT.problems(key+".jwt", say)
+	}
+	if id.EnvoyJWT != nil {
+		tokens++
+		id.EnvoyJWT.Claims.problems(key+".envoy_jwt", say)
+	}
+	if id.SPIFFE != nil {
+		peers++
+		id.SPIFFE.problems(key+".spiffe", say)
+	}
+	if id.XFCC != nil {
+		peers++
+		checkTrustDomains(key+".xfcc", id.XFCC.TrustDomains, say)
+		between(key+".xfcc.skew", id.XFCC.Skew, 0, 5*time.Minute, say)
+	}
+	if tokens > 1 || peers > 1 || (tokens+peers > 0) == id.None {
+		say(key, "must hold exactly one of jwt, envoy_jwt, spiffe, xfcc, none: true; or one of the first two beside one of the next two, and both are required of callers then")
+	}
+}
+
+func (j *JWT) problems(key string, say sayFunc) {
+	j.Claims.problems(key, say)
+	if len(j.Algorithms) == 0 {
+		say(key+".algorithms", "is required: the signature algorithms to accept, for example [ES256]")
+	}
+	ways := 0
+	for _, set := range []bool{j.JWKSFile != "", j.JWKSURL != "", j.Discovery} {
+		if set {
+			ways++
+		}
+	}
+	if ways != 1 {
+		say(key, "must hold exactly one of jwks_file, jwks_url, discovery: true: where the issuer's public keys come from; it holds %d", ways)
+	}
+	if !j.Fetched() {
+		return
+	}
+	between(key+".jwks_refresh", j.JWKSRefresh, time.Second, time.Hour, say)
+	between(key+".jwks_min_refresh", j.JWKSMinRefresh, 100*time.Millisecond, j.JWKSRefresh.D(), say)
+	between(key+".jwks_timeout", j.JWKSTimeout, 100*time.Millisecond, 30*time.Second, say)
+	// Shorter than two questions, one lost answer would be an outage.
+	between(key+".jwks_max_stale", j.JWKSMaxStale, 2*j.JWKSRefresh.D(), 7*24*time.Hour, say)
+}
+
+func (c *Claims) problems(key string, say sayFunc) {
+	if c.Issuer == "" {
+		say(key+".issuer", "is required")
+	}
+	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
+		say(key+".audience", "is required: a token made for another service must not be good here")
+	}
+	for name, path := range map[string]ClaimPath{"agent_claim": c.Agent, "owner_claim": c.Owner} {
+		if slices.Contains(path, "") {
+			say(key+"."+name, "%q has an empty name in it", strings.Join(path, "."))
+		}
+	}
+	between(key+".skew", c.Skew, 0, 5*time.Minute, say)
+	between(key+".max_age", c.MaxAge, time.Minute, 24*time.Hour, say)
+}
+
+func (s *SPIFFE) problems(key string, say sayFunc) {
+	checkTrustDomains(key, s.TrustDomains, say)
+	oneOf(key+".certificate", s.Certificate, []string{"required", "optional"}, say)
+	for domain := range s.Bundles {
+		if !slices.Contains(s.TrustDomains, domain) {
+			say(fmt.Sprintf("%s.trust_bundles.%s", key, domain), "is not one of trust_domains")
+		}
+	}
+	if len(s.Bundles) > 0 && s.Certificate == "optional" {
+		say(key+".trust_bundles", "there may be no certificate to verify; set certificate: required")
+	}
+	between(key+".skew", s.Skew, 0, 5*time.Minute, say)
+}
+
+func checkTrustDomains(key string, domains []string, say sayFunc) {
+	if len(domains) == 0 || slices.Contains(domains, "") {
+		say(key+".trust_domains", "is required: the SPIFFE trust domains whose workloads are accepted, for example [prod.example.com]")
+	}
+}
