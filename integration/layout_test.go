@@ -105,7 +105,7 @@ var libraryRooms = map[string][]string{
 	"golang.org/x/sys":                               {"pdp/state/localstore"},
 	"github.com/spf13":                               {"cmd"},
 	"google.golang.org/grpc":                         {"pdp/door", "pdp/server"},
-	"google.golang.org/protobuf":                     {"pdp/door"},
+	"google.golang.org/protobuf":                     {"pdp/door", "pdp/attributes"},
 	"github.com/remit-pdp/remit/pdp/server":          {"cmd", "integration"},
 	"github.com/remit-pdp/remit/pdp/state/statetest": {},
 }

@@ -101,7 +101,7 @@ func (c *Case) decision(id string) Decision {
 
 // reply says how the caller asked.
 func (c *Case) reply() Reply {
-	r := Reply{Protocol: c.Request.Protocol}
+	r := Reply{Protocol: c.Request.Protocol, Binding: c.Request.Binding}
 	if rpc := c.Request.RPC; rpc != nil {
 		r.RPCMethod, r.RPCID, r.Revision = rpc.Method, rpc.ID, rpc.Revision
 	}

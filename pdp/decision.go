@@ -36,6 +36,7 @@ type Decision struct {
 // Reply says what an answer must fit to.
 type Reply struct {
 	Protocol Protocol
+	Binding  Binding
 	// RPCMethod, RPCID (JSON text, "" for a notification) and Revision are those
 	// of the JSON-RPC message; empty where there was none that could be read.
 	RPCMethod, RPCID, Revision string

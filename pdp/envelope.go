@@ -17,6 +17,13 @@ type Envelope struct {
 	Proxy    string
 	Received time.Time // when remit got the question
 
+	// Network says that the question is about a connection and not about a
+	// request: everything that HTTP has is empty.
+	Network bool
+	// ServerName is the name that the client asked for in its TLS handshake
+	// (SNI), where the proxy passes it on.
+	ServerName string
+
 	Method   string // as sent; case-sensitive
 	Scheme   string
 	Host     string // :authority, case and port preserved

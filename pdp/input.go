@@ -35,6 +35,7 @@ var pluginVersion = value.Obj(
 
 var requestFields = value.NewFields(
 	value.Field[Request]{Name: "protocol", Read: func(r *Request) value.Value { return value.Str(string(r.Protocol)) }},
+	value.Field[Request]{Name: "binding", Read: func(r *Request) value.Value { return value.OptStr(string(r.Binding)) }},
 	value.Field[Request]{Name: "method", Read: func(r *Request) value.Value { return value.Str(r.Method) }},
 	value.Field[Request]{Name: "host", Read: func(r *Request) value.Value { return value.Str(r.Host) }},
 	value.Field[Request]{Name: "path", Read: func(r *Request) value.Value { return value.Str(r.Path) }},
@@ -44,14 +45,25 @@ var requestFields = value.NewFields(
 	value.Field[Request]{Name: "body_state", Read: func(r *Request) value.Value { return value.Str(string(r.BodyState)) }},
 	value.Field[Request]{Name: "rpc", Read: func(r *Request) value.Value { return rpcFields.Of(r.RPC) }},
 	value.Field[Request]{Name: "id", Read: func(r *Request) value.Value { return value.OptStr(r.ID) }},
+	value.Field[Request]{Name: "source", Read: func(r *Request) value.Value { return peerFields.Of(&r.Source) }},
+	value.Field[Request]{Name: "destination", Read: func(r *Request) value.Value { return peerFields.Of(&r.Destination) }},
+)
+
+// peerFields shows no certificate: identity is `input.agent`'s to tell.
+var peerFields = value.NewFields(
+	value.Field[Peer]{Name: "address", Read: func(p *Peer) value.Value { return value.OptStr(p.Address) }},
+	value.Field[Peer]{Name: "port", Read: func(p *Peer) value.Value { return value.Int(int64(p.Port)) }},
+	value.Field[Peer]{Name: "principal", Read: func(p *Peer) value.Value { return value.OptStr(p.Principal) }},
 )
 
 var rpcFields = value.NewFields(
 	value.Field[RPC]{Name: "method", Read: func(r *RPC) value.Value { return value.Str(r.Method) }},
+	value.Field[RPC]{Name: "service", Read: func(r *RPC) value.Value { return value.OptStr(r.Service) }},
+	value.Field[RPC]{Name: "streaming", Read: func(r *RPC) value.Value { return value.OptStr(r.Streaming) }},
 	value.Field[RPC]{Name: "name", Read: func(r *RPC) value.Value { return value.OptStr(r.Name) }},
 	value.Field[RPC]{Name: "revision", Read: func(r *RPC) value.Value { return value.OptStr(r.Revision) }},
 	value.Field[RPC]{Name: "known", Read: func(r *RPC) value.Value { return value.Of(r.Known) }},
-	value.Field[RPC]{Name: "notification", Read: func(r *RPC) value.Value { return value.Of(r.ID == "" && !r.Response) }},
+	value.Field[RPC]{Name: "notification", Read: func(r *RPC) value.Value { return value.Of(r.Notification) }},
 	value.Field[RPC]{Name: "response", Read: func(r *RPC) value.Value { return value.Of(r.Response) }},
 	value.Field[RPC]{Name: "params", Read: func(r *RPC) value.Value { return orEmpty(r.Params) }},
 )

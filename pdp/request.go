@@ -9,9 +9,13 @@ import (
 // Request is an envelope that has been read: what is asked, in one spelling.
 type Request struct {
 	Protocol Protocol
+	Binding  Binding
 	Method   string
-	// Host is in lower case, without port and trailing dot.
+	// Host is in lower case, without port and trailing dot. Of a connection it
+	// is the name asked for in the TLS handshake, "" where there was none.
 	Host string
+	// Source and Destination are the ends of the connection at the proxy.
+	Source, Destination Peer
 	// Path is the canonical path without query; Segments are its parts,
 	// percent-decoded (no part can contain a separator: such paths are refused).
 	Path     string
@@ -20,11 +24,12 @@ type Request struct {
 	Query value.Value
 	// Headers as one value per name. See [Headers.Joined].
 	Headers value.Value
-	// Body is the parsed body: a JSON value, or a form's object of lists;
-	// undefined where there is none or its type is not one remit parses.
+	// Body is the parsed body: a JSON value, a form's object of lists, or the
+	// first message of a gRPC call; undefined where there is none or its type is
+	// not one remit parses.
 	Body      value.Value
 	BodyState BodyState
-	// RPC is the JSON-RPC message in the body, for MCP and A2A; nil otherwise.
+	// RPC is the call that an MCP, A2A or gRPC request makes; nil otherwise.
 	RPC *RPC
 	// ID is the correlation id (x-request-id): shown and logged, never trusted.
 	ID string
@@ -33,24 +38,39 @@ type Request struct {
 	Digest [32]byte
 }
 
-// RPC is one JSON-RPC 2.0 message.
+// RPC is one call: a JSON-RPC 2.0 message (MCP, A2A), or what A2A's HTTP binding
+// and gRPC say in other ways.
 type RPC struct {
 	Method string
+	// Service is the full name of the service of a gRPC method
+	// ("tickets.v1.Tickets"); empty otherwise.
+	Service string
+	// Streaming says which side of a gRPC method sends more than one message:
+	// "none", "client", "server" or "both"; empty where that is not known.
+	Streaming string
 	// ID is the request's id as JSON text ("7", "\"a\""); empty for a
 	// notification or a response.
 	ID string
 	// Name is what the method acts on: a tool or prompt name, a resource URI, a
-	// task id; empty for a method that names nothing.
+	// task id; of gRPC the service and method ("tickets.v1.Tickets/Get"). It is
+	// empty for a method that names nothing.
 	Name string
 	// Arguments is `params.arguments` of a tools/call or prompts/get, and
-	// Params all of `params`.
+	// Params all of `params`. Of A2A and gRPC both are the whole request.
 	Arguments value.Value
 	Params    value.Value
-	// Revision is the MCP revision that the message is read by ("2025-11-25").
+	// Revision is that of MCP ("2025-11-25") or A2A ("1.0") which the message is
+	// read by.
 	Revision string
-	// Known says that the method is one of the revision's; an unknown method
-	// is a value that the policy sees.
+	// Known says that the method is one of the revision's, or of a descriptor
+	// set; an unknown method is a value that the policy sees.
 	Known bool
+	// Operation is what the protocol itself says that the method does; "" where
+	// that is the catalog's to say, or the method is not known.
+	Operation Operation
+	// Notification says that the message is a JSON-RPC notification, which nobody
+	// answers.
+	Notification bool
 	// Response says that the message answers a request of the server.
 	Response bool
 }

@@ -88,6 +88,27 @@ const (
 	GRPC Protocol = "grpc"
 	MCP  Protocol = "mcp"
 	A2A  Protocol = "a2a"
+	// Network is no request at all: a connection that the proxy asks about
+	// before a byte of it is read.
+	Network Protocol = "network"
+)
+
+// Binding is how a request's protocol is carried, which an answer has to be
+// carried in as well.
+type Binding string
+
+// The bindings. A connection ([Network]) has none.
+const (
+	BindingHTTP    Binding = "http"    // a method and a path
+	BindingJSONRPC Binding = "jsonrpc" // a JSON-RPC 2.0 message in a POST
+	BindingGRPC    Binding = "grpc"    // a framed message on a path that names the method
+)
+
+// MCPRevisions are the revisions of MCP that are read, and A2AVersions those of
+// A2A: who speaks another one is told these.
+var (
+	MCPRevisions = []string{"2025-06-18", "2025-11-25", "2026-07-28"}
+	A2AVersions  = []string{"1.0"}
 )
 
 // BodyState says how much of a request's body the decision could see.
@@ -118,6 +139,9 @@ const (
 	Unreadable      Class = "unreadable"
 	Unavailable     Class = "unavailable"
 )
+
+// CodeRevision is the reason code for a protocol's revision that is not read.
+const CodeRevision = "unsupported_revision"
 
 // Reason codes that remit itself gives. Policies bring their own; these are
 // reserved to the decision point.

@@ -17,8 +17,7 @@ const partialHeader = "x-envoy-auth-partial-body"
 
 // readBody finds out how much of the body was seen, and reads what was.
 func readBody(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
-	partial, _ := e.Headers.Get(partialHeader)
-	if partial == "true" || e.BodySize < 0 {
+	if cut(e) {
 		q.BodyState = pdp.BodyTruncated
 		return refuse(CodeTruncated, "the proxy cut the body")
 	}
@@ -35,6 +34,12 @@ func readBody(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 	}
 	q.Body, q.BodyState = parsed, pdp.BodyComplete
 	return nil
+}
+
+// cut reports whether the proxy says that there is more of the body.
+func cut(e *pdp.Envelope) bool {
+	partial, _ := e.Headers.Get(partialHeader)
+	return partial == "true" || e.BodySize < 0
 }
 
 // emptyBody tells a request without a body from one whose body was not sent to
@@ -111,7 +116,7 @@ func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
 	case slices.Contains(jsonTypes, media) || strings.HasSuffix(media, "+json"):
 		return parseJSON(e.Body)
 	case media == "application/x-www-form-urlencoded":
-		return readQuery(string(e.Body))
+		return readForm(string(e.Body), notText)
 	case media == "text/plain" && looksLikeJSON(e.Body):
 		// A lenient server reads it as JSON; a policy would not have seen it.
 		return value.Nothing, "the body is JSON and is called text"

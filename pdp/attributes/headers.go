@@ -12,7 +12,7 @@ import (
 // at most: with two, one reader takes the first and another the last
 // (CVE-2021-32777).
 var single = []string{
-	"authorization", "content-encoding", "content-length", "content-type", "host", "mcp-method", "mcp-name",
+	"a2a-version", "authorization", "content-encoding", "content-length", "content-type", "grpc-encoding", "host", "mcp-method", "mcp-name",
 	"mcp-protocol-version", "mcp-session-id", "x-request-id", partialHeader,
 }
 

@@ -35,7 +35,7 @@ func readTarget(target string, q *pdp.Request) *pdp.Refusal {
 			return refuse(CodePath, "the query has a byte that must be escaped")
 		}
 	}
-	parsed, rule := readQuery(query)
+	parsed, rule := readForm(query, hasControl)
 	if rule != "" {
 		return refuse(CodePath, rule)
 	}
@@ -116,10 +116,11 @@ func standsItself(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("-._~!$&'()+,=:@", b) >= 0
 }
 
-// readQuery reads a query as an object of lists, in order. A semicolon, which
-// some servers take for a separator, and an escape that some leave alone are
-// refused.
-func readQuery(query string) (parsed value.Value, rule string) {
+// readForm reads a query, or a form in a body, as an object of lists, in order.
+// A semicolon, which some servers take for a separator, and an escape that some
+// leave alone are refused; so are names with control characters, and values that
+// forbidden reports.
+func readForm(query string, forbidden func(string) bool) (parsed value.Value, rule string) {
 	var members []value.Member
 	lists := make(map[string][]value.Value)
 	for pair := range strings.SplitSeq(query, "&") {
@@ -134,7 +135,7 @@ func readQuery(query string) (parsed value.Value, rule string) {
 			return value.Nothing, "the query has a semicolon or a number sign"
 		case errName != nil || errValue != nil:
 			return value.Nothing, "the query has an invalid escape"
-		case hasControl(n) || hasControl(v):
+		case hasControl(n) || forbidden(v):
 			return value.Nothing, "the query has a control character"
 		case !utf8.ValidString(pair) || !utf8.ValidString(n) || !utf8.ValidString(v):
 			return value.Nothing, "the query is not UTF-8"
@@ -145,6 +146,12 @@ func readQuery(query string) (parsed value.Value, rule string) {
 		members = append(members, value.M(name, value.List(list...)))
 	}
 	return value.Obj(members...), ""
+}
+
+// notText reports whether s has a control character other than those of a text
+// of several lines, which a form's field may hold.
+func notText(s string) bool {
+	return hasControl(strings.NewReplacer("\r", "", "\n", "").Replace(s))
 }
 
 func hasControl(s string) bool {

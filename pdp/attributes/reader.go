@@ -11,6 +11,8 @@ package attributes
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"net"
+	"strconv"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -20,6 +22,12 @@ type Settings struct {
 	// MCPPaths are the exact paths that speak MCP, by the name of the listener.
 	// On them everything must be MCP.
 	MCPPaths map[string][]string
+	// A2A says where a listener speaks A2A, by its name.
+	A2A map[string]A2A
+	// Network names the listeners that are asked about connections as well.
+	Network map[string]bool
+	// Descriptors describe the gRPC services behind a listener, by its name.
+	Descriptors map[string]*Descriptors
 }
 
 // Reader reads envelopes. It implements [pdp.Reader]; immutable, safe for
@@ -33,12 +41,14 @@ func New(s Settings) *Reader { return &Reader{s} }
 
 // The reason codes of what cannot be read.
 const (
-	CodeHost      = "unreadable_host"
-	CodePath      = "unreadable_path"
-	CodeHeader    = "unreadable_header"
-	CodeBody      = "unreadable_body"
-	CodeRPC       = "unreadable_rpc"
-	CodeTruncated = "truncated_body"
+	CodeConnection = "unreadable_connection"
+	CodeHost       = "unreadable_host"
+	CodePath       = "unreadable_path"
+	CodeHeader     = "unreadable_header"
+	CodeBody       = "unreadable_body"
+	CodeRPC        = "unreadable_rpc"
+	CodeGRPC       = "unreadable_grpc"
+	CodeTruncated  = "truncated_body"
 )
 
 // refuse says what could not be read. detail names the rule and the place, and
@@ -49,9 +59,18 @@ func refuse(code, detail string) *pdp.Refusal {
 
 // Read implements [pdp.Reader].
 func (r *Reader) Read(e *pdp.Envelope) (pdp.Request, error) {
-	q := pdp.Request{Protocol: pdp.HTTP, Method: e.Method, BodyState: pdp.BodyUnreadable, Digest: digest(e)}
+	q := pdp.Request{
+		Protocol: pdp.HTTP, Binding: pdp.BindingHTTP, Method: e.Method, BodyState: pdp.BodyUnreadable, Digest: digest(e),
+		Source: e.Source, Destination: e.Destination,
+	}
+	if e.Network {
+		return r.readConnection(e, q)
+	}
 	q.ID, _ = e.Headers.Get("x-request-id")
 	q.Headers = e.Headers.Joined()
+	if isGRPC(e) { // whatever is wrong with it, its client is told in its own way
+		q.Protocol, q.Binding = pdp.GRPC, pdp.BindingGRPC
+	}
 	if refusal := r.read(e, &q); refusal != nil {
 		return q, refusal
 	}
@@ -71,14 +90,30 @@ func (r *Reader) read(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 	if refusal := checkHeaders(e); refusal != nil {
 		return refusal
 	}
-	mcp := r.isMCP(e, q)
-	if mcp {
+	return r.readProtocol(e, q)
+}
+
+// readProtocol reads what the request's protocol says, by where the request
+// goes: what is declared there wins over what the request says of itself.
+func (r *Reader) readProtocol(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+	mcp, a2a := r.isMCP(e, q), r.whichA2A(e, q)
+	switch {
+	case mcp && a2a != nil:
+		return refuse(CodeRPC, "the path is declared to speak MCP and A2A")
+	case mcp:
 		q.Protocol = pdp.MCP
+	case a2a != nil:
+		q.Protocol = pdp.A2A
+	case q.Binding == pdp.BindingGRPC:
+		return r.readGRPC(e, q)
 	}
 	if refusal := readBody(e, q); refusal != nil {
 		return refusal
 	}
-	return readRPC(e, q, mcp)
+	if a2a != nil {
+		return a2a(e, q)
+	}
+	return readMCP(e, q, mcp)
 }
 
 // readMethod accepts a token of RFC 9110 section 5.6.2 in upper case, except
@@ -98,13 +133,38 @@ func readMethod(method string) *pdp.Refusal {
 	return nil
 }
 
+// readConnection reads a question about a connection. Of what will be sent over
+// it nothing is known, so it is one only where the configuration says that there
+// are such: a policy about requests would know nothing to deny.
+func (r *Reader) readConnection(e *pdp.Envelope, q pdp.Request) (pdp.Request, error) {
+	q.Protocol, q.Binding, q.BodyState = pdp.Network, "", pdp.BodyUnseen
+	if !r.settings.Network[e.Listener] {
+		return q, refuse(CodeConnection, "the check is not about an HTTP request; a listener that is asked about connections says network: true")
+	}
+	if e.ServerName == "" {
+		return q, nil
+	}
+	host, ok := canonicalHost(e.ServerName)
+	if !ok {
+		return q, refuse(CodeHost, "the name asked for in the TLS handshake has a character that no host has")
+	}
+	q.Host = host
+	return q, nil
+}
+
 // digest is SHA-256 over what the tool will get: method, host, path with query
 // and body, each with its length (8 bytes, big endian) in front. A tool makes
-// the same from the request it got.
+// the same from the request it got. Of a connection it is made of the name asked
+// for and of the proxy's end.
 func digest(e *pdp.Envelope) [32]byte {
 	h := sha256.New()
 	var length [8]byte
-	for _, part := range [][]byte{[]byte(e.Method), []byte(e.Host), []byte(e.Path), e.Body} {
+	parts := [][]byte{[]byte(e.Method), []byte(e.Host), []byte(e.Path), e.Body}
+	if e.Network {
+		end := net.JoinHostPort(e.Destination.Address, strconv.FormatUint(uint64(e.Destination.Port), 10))
+		parts = [][]byte{[]byte(pdp.Network), []byte(e.ServerName), []byte(end)}
+	}
+	for _, part := range parts {
 		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
 		h.Write(length[:])
 		h.Write(part)

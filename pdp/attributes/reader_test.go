@@ -82,7 +82,7 @@ func TestReadPlainRequest(t *testing.T) {
 	e.Host = "API.Example.com:8443"
 	q := mustRead(t, e)
 	want := pdp.Request{
-		Protocol: pdp.HTTP, Method: "GET", Host: "api.example.com", Path: "/v1/tickets/7%20a",
+		Protocol: pdp.HTTP, Binding: pdp.BindingHTTP, Method: "GET", Host: "api.example.com", Path: "/v1/tickets/7%20a",
 		Segments: []string{"v1", "tickets", "7 a"}, BodyState: pdp.BodyNone, ID: "r-1", Digest: q.Digest,
 		Query: q.Query, Headers: q.Headers,
 	}

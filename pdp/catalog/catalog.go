@@ -20,8 +20,11 @@ var _ pdp.Catalog = (*Catalog)(nil)
 
 // host is everything known under one host name.
 type host struct {
-	mcp  map[string]*endpoint // by path
-	http *node
+	mcp     map[string]*endpoint // by path
+	http    *node
+	grpc    map[string]*entry // by "service/method"; the method may be "*"
+	a2a     []*peerAgent
+	network map[uint32]*entry // by port
 }
 
 // endpoint is one MCP server.
@@ -55,16 +58,24 @@ type entry struct {
 func (c *Catalog) Find(q *pdp.Request) pdp.Action {
 	a := pdp.Action{Operation: pdp.Admin, Digest: q.Digest}
 	if q.RPC != nil {
-		a.Tool, a.Arguments = q.RPC.Name, q.RPC.Arguments
+		a.Tool, a.Arguments = tool(q), q.RPC.Arguments
 	}
 	a.Target = unknown(q)
-	h := c.host(q.Host)
+	h := c.host(hostOf(q))
 	switch {
 	case h == nil:
 	case q.Protocol == pdp.MCP:
 		if e := h.mcp[q.Path]; e != nil && q.RPC != nil {
 			e.find(q.RPC, &a)
 		}
+	case q.Protocol == pdp.A2A:
+		if agent := h.agent(q); agent != nil && q.RPC != nil {
+			agent.find(q.RPC, &a)
+		}
+	case q.Protocol == pdp.GRPC:
+		h.findGRPC(q, &a)
+	case q.Protocol == pdp.Network:
+		h.findPort(q, &a)
 	case h.http != nil:
 		if found, captured := h.http.find(q.Method, q.Segments); found != nil {
 			found.describe(&a, func(name string) (string, bool) {
@@ -101,11 +112,15 @@ func (c *Catalog) host(name string) *host {
 // unknown is the target of a request that no entry covers.
 func unknown(q *pdp.Request) pdp.Target {
 	resource := q.Path
-	if q.RPC != nil && q.RPC.Name != "" {
+	switch {
+	case q.Protocol == pdp.Network:
+		resource = portResource(q)
+	case q.RPC != nil && q.RPC.Name != "":
 		resource = q.RPC.Name
 	}
+	host := hostOf(q)
 	return pdp.Target{
-		ID: q.Host + ":" + bounded(resource), System: q.Host, Resource: bounded(resource), Sensitivity: pdp.Restricted,
+		ID: host + ":" + bounded(resource), System: host, Resource: bounded(resource), Sensitivity: pdp.Restricted,
 	}
 }
 
@@ -141,7 +156,7 @@ func (e *endpoint) find(rpc *pdp.RPC, a *pdp.Action) {
 	case "resources/read", "resources/subscribe", "resources/unsubscribe":
 		found = e.resourceEntry(rpc.Name)
 	default:
-		e.protocol(rpc, a)
+		e.system.protocol(rpc, a)
 		return
 	}
 	if found == nil {
@@ -184,26 +199,24 @@ func (e *endpoint) resourceEntry(uri string) *entry {
 	return e.resources[fallback]
 }
 
-// protocol describes a message that concerns the server itself and no tool:
-// finding out what there is. A response to a request of the server can carry
-// anything, a person's answer or a model's words: it sends. A method that is
-// not known stays unknown.
-func (e *endpoint) protocol(rpc *pdp.RPC, a *pdp.Action) {
+// protocol describes a message whose operation the protocol itself says: it
+// concerns the server and no tool. A response to a request of the server can
+// carry anything, a person's answer or a model's words: it sends. A method that
+// is not known stays unknown.
+func (s *system) protocol(rpc *pdp.RPC, a *pdp.Action) {
 	resource := bounded(rpc.Method)
 	switch {
 	case rpc.Response:
 		a.Operation, resource = pdp.Send, "response"
-	case !rpc.Known:
-		e.system.unknown(&a.Target, resource)
+	case !rpc.Known || rpc.Operation == "":
+		s.unknown(&a.Target, resource)
 		return
-	case strings.HasPrefix(rpc.Method, "tasks/"):
-		a.Operation = pdp.Execute
 	default:
-		a.Operation = pdp.Discover
+		a.Operation = rpc.Operation
 	}
 	a.Target = pdp.Target{
-		ID: e.system.name + ":" + resource, System: e.system.name, Resource: resource, Environment: e.system.environment,
-		Owner: e.system.owner, Sensitivity: e.system.sensitivity, Labels: e.system.labels, Known: true,
+		ID: s.name + ":" + resource, System: s.name, Resource: resource, Environment: s.environment,
+		Owner: s.owner, Sensitivity: s.sensitivity, Labels: s.labels, Known: true,
 	}
 	if a.Operation == pdp.Discover {
 		a.Target.Sensitivity = pdp.Public // what a server offers, not what it holds

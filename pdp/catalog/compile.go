@@ -81,7 +81,7 @@ func (c *compiler) each(v value.Value, path []string, visit func(name string, v 
 }
 
 func (c *compiler) system(name string, v value.Value, path []string) {
-	c.members(v, []string{"hosts", "environment", "owner", "sensitivity", "labels", "mcp", "http"}, path...)
+	c.members(v, []string{"hosts", "environment", "owner", "sensitivity", "labels", "mcp", "http", "grpc", "a2a", "network"}, path...)
 	s := &system{
 		name: name, environment: c.text(v, "environment", path), owner: c.text(v, "owner", path),
 		sensitivity: c.sensitivity(v, pdp.Restricted, path), labels: c.labels(v, "labels", path),
@@ -94,6 +94,9 @@ func (c *compiler) system(name string, v value.Value, path []string) {
 		h := c.host(name, append(path, "hosts"))
 		c.mcp(s, h, v.Get("mcp"), append(path[:len(path):len(path)], "mcp"))
 		c.http(s, h, v.Get("http"), append(path[:len(path):len(path)], "http"))
+		c.grpc(s, h, v.Get("grpc"), append(path[:len(path):len(path)], "grpc"))
+		c.a2a(s, h, v.Get("a2a"), append(path[:len(path):len(path)], "a2a"))
+		c.network(s, h, v.Get("network"), append(path[:len(path):len(path)], "network"))
 	}
 }
 
@@ -106,7 +109,7 @@ func (c *compiler) host(name string, path []string) *host {
 		c.say(path, "%q is not a host in lower case, without port, with at most one \"*.\" in front", name)
 	}
 	if hosts[key] == nil {
-		hosts[key] = &host{mcp: make(map[string]*endpoint)}
+		hosts[key] = newHost()
 	}
 	return hosts[key]
 }

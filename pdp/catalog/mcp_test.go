@@ -29,9 +29,16 @@ const servers = `{
 	"none":{"hosts":["none.example.com"],"mcp":{"path":"/mcp"},"http":[{"methods":["*"],"path":"/**","operation":"read","resource":"all"}]}
 }`
 
+// said is what MCP itself says about its methods, as package attributes reads it.
+var said = map[string]pdp.Operation{
+	"tools/list": pdp.Discover, "server/discover": pdp.Discover, "initialize": pdp.Discover, "stream/open": pdp.Discover,
+	"session/delete": pdp.Discover, "completion/complete": pdp.Read, "tasks/get": pdp.Read, "tasks/result": pdp.Read,
+	"tasks/cancel": pdp.Write, "tasks/update": pdp.Send,
+}
+
 // call returns an MCP message as package attributes reads it.
 func call(t testing.TB, host, method, name, arguments string) *pdp.Request {
-	q := &pdp.Request{Protocol: pdp.MCP, Method: "POST", Host: host, Path: "/mcp", Segments: []string{"mcp"}, RPC: &pdp.RPC{Method: method, Name: name, Known: true}}
+	q := &pdp.Request{Protocol: pdp.MCP, Method: "POST", Host: host, Path: "/mcp", Segments: []string{"mcp"}, RPC: &pdp.RPC{Method: method, Name: name, Known: true, Operation: said[method]}}
 	if arguments != "" {
 		q.RPC.Arguments = parse(t, arguments)
 	}
@@ -80,8 +87,10 @@ func TestFindMCP(t *testing.T) {
 		{"tools", "initialize", "", "", "support:initialize discover public"},
 		{"tools", "stream/open", "", "", "support:stream/open discover public"},
 		{"tools", "session/delete", "", "", "support:session/delete discover public"},
-		{"tools", "tasks/result", "t1", "", "support:tasks/result execute internal"},
-		{"tools", "tasks/cancel", "t1", "", "support:tasks/cancel execute internal"},
+		{"tools", "tasks/result", "t1", "", "support:tasks/result read internal"},
+		{"tools", "tasks/cancel", "t1", "", "support:tasks/cancel write internal"},
+		{"tools", "tasks/update", "t1", "", "support:tasks/update send internal"},
+		{"tools", "completion/complete", "", "", "support:completion/complete read internal"},
 		{"elsewhere", "tools/list", "", "", "? elsewhere.example.com:/mcp admin restricted"},
 	}
 	for _, test := range tests {
@@ -91,7 +100,11 @@ func TestFindMCP(t *testing.T) {
 			if names(a) != test.want {
 				t.Errorf("found %s\nwant  %s", names(a), test.want)
 			}
-			if a.Tool != test.name || a.Arguments.Defined() != (test.arguments != "") {
+			tool := test.name
+			if strings.HasPrefix(test.method, "tasks/") {
+				tool = "" // a task's id is no tool
+			}
+			if a.Tool != tool || a.Arguments.Defined() != (test.arguments != "") {
 				t.Errorf("the action is %+v", a)
 			}
 		})

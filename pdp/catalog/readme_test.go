@@ -31,7 +31,7 @@ func TestReadmeExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| `(\\w+)` \\| (unknown )?`([^`]+)` \\| `(\\w+)` \\|$").FindAllStringSubmatch(text, -1)
-	if len(rows) != 13 {
+	if len(rows) != 18 {
 		t.Fatalf("the table has %d rows", len(rows))
 	}
 	for _, row := range rows {
@@ -45,6 +45,15 @@ func TestReadmeExample(t *testing.T) {
 // asked returns the request that the first column of the table describes.
 func asked(t *testing.T, row string) *pdp.Request {
 	verb, rest, _ := strings.Cut(row, " ")
+	switch verb {
+	case "gRPC":
+		name, arguments, _ := strings.Cut(rest, " ")
+		return grpcCall(t, "api.example.com", name, arguments)
+	case "A2A":
+		return a2aCall("agent.example.com", "/a2a", rest, said[rest])
+	case "connection":
+		return connection("db.example.com", 5432)
+	}
 	if !strings.Contains(verb, "/") {
 		host, path, _ := strings.Cut(rest, "/")
 		return with(verb, get(host, "/"+path))
@@ -55,7 +64,7 @@ func asked(t *testing.T, row string) *pdp.Request {
 
 // The README names every key that there is, and none that there is not.
 func TestReadmeKeys(t *testing.T) {
-	_, err := New(parse(t, `{"x":1,"systems":{"s":{"x":1,"hosts":["h"],"http":[{"x":1}],"mcp":{"x":1,"tools":{"t":{"x":1}}}}}}`), nil)
+	_, err := New(parse(t, `{"x":1,"systems":{"s":{"x":1,"hosts":["h"],"http":[{"x":1}],"mcp":{"x":1,"tools":{"t":{"x":1}}},"grpc":{"a/b":{"x":1}},"a2a":{"x":1},"network":[{"x":1}]}}}`), nil)
 	if err == nil {
 		t.Fatal("nobody's members are taken")
 	}
@@ -69,7 +78,7 @@ func TestReadmeKeys(t *testing.T) {
 	for _, key := range regexp.MustCompile("(?m)^(?:\\| `(\\w+)` \\||### `(systems)`)").FindAllStringSubmatch(text, -1) {
 		described[key[1]+key[2]] = true
 	}
-	if len(known) != 16 || !maps.Equal(known, described) {
+	if len(known) != 22 || !maps.Equal(known, described) {
 		t.Errorf("there are %v\ndescribed %v", known, described)
 	}
 	for _, word := range pdp.Operations {

@@ -43,14 +43,14 @@ type Listener struct {
 	DenyAs   string   `yaml:"deny_as"`
 	Identity Identity `yaml:"identity"`
 	MCP      MCP      `yaml:"mcp"`
+	A2A      A2A      `yaml:"a2a"`
+	GRPC     GRPC     `yaml:"grpc"`
+	// Network says that the proxy asks about connections as well, before a byte
+	// is read of them (Envoy's network filter ext_authz).
+	Network bool `yaml:"network"`
 	// BodyIsExact says that the proxy sends bodies byte for byte although it
 	// uses the text field for them (agentgateway, Envoy Gateway do not say).
 	BodyIsExact bool `yaml:"body_is_exact"`
-}
-
-// MCP says which requests speak MCP.
-type MCP struct {
-	Paths []string `yaml:"paths"`
 }
 
 // Outcomes is where Envoy's access log service delivers what happened. Without

@@ -111,6 +111,7 @@ func (c *Config) rebase(dir string) {
 		l.Address = rebaseSocket(l.Address, under)
 		l.TLS.rebase(under)
 		l.Identity.rebase(under)
+		l.rebaseProtocols(under)
 	}
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
 	c.Outcomes.TLS.rebase(under)

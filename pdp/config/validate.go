@@ -59,11 +59,7 @@ func (l *Listener) problems(key string, say sayFunc) {
 	oneOf(key+".deny_as", l.DenyAs, []string{"tool_error", "jsonrpc_error", "http"}, say)
 	between(key+".deadline", l.Deadline, 10*time.Millisecond, time.Minute, say)
 	between(key+".margin", l.Margin, time.Millisecond, l.Deadline.D()/2, say)
-	for i, path := range l.MCP.Paths {
-		if !strings.HasPrefix(path, "/") {
-			say(fmt.Sprintf("%s.mcp.paths[%d]", key, i), "%q must begin with \"/\"", path)
-		}
-	}
+	l.protocolProblems(key, say)
 	l.Identity.problems(key+".identity", say)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -34,7 +35,8 @@ func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, issuer
 		Entrypoint: c.Policy.Entrypoint, Timeout: c.Policy.Timeout.D(), InputSchema: policies.InputSchema,
 	})
 	verifier, identityErr := identity.New(identitySettings(c, issuers), keys, now)
-	if err := errors.Join(catalogErr, policyErr, identityErr); err != nil {
+	reading, readingErr := readerSettings(c)
+	if err := errors.Join(catalogErr, policyErr, identityErr, readingErr); err != nil {
 		return nil, nil, err
 	}
 	if err := observesNothing(c, bundle, engine.Observe()); err != nil {
@@ -49,7 +51,7 @@ func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, issuer
 	}
 	return &pdp.Generation{
 		ID:       bundle.Revision + "+" + digest,
-		Reader:   attributes.New(attributes.Settings{MCPPaths: mcpPaths(c)}),
+		Reader:   attributes.New(reading),
 		Verifier: verifier,
 		Catalog:  known,
 		Policy:   engine,
@@ -91,20 +93,23 @@ func source(b *bundles.Bundle) policy.Source {
 	return s
 }
 
-// configDigest names a configuration: the same settings have the same name.
+// configDigest names a configuration: the same settings have the same name, and
+// so do the same descriptor sets.
 func configDigest(c *config.Config) (string, error) {
 	text, err := yaml.Marshal(c)
 	if err != nil {
 		return "", err
 	}
+	for _, l := range c.Listeners {
+		for _, file := range l.GRPC.Descriptors {
+			set, err := os.ReadFile(file)
+			if err != nil {
+				return "", err
+			}
+			sum := sha256.Sum256(set)
+			text = append(text, sum[:]...)
+		}
+	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:4]), nil
-}
-
-func mcpPaths(c *config.Config) map[string][]string {
-	paths := make(map[string][]string)
-	for _, l := range c.Listeners {
-		paths[l.Name] = l.MCP.Paths
-	}
-	return paths
 }

@@ -36,8 +36,10 @@ func TestTheSchemaIsTheInput(t *testing.T) {
 
 // absent are members that are there only where there is something to say.
 var absent = map[string]bool{
-	"input.attributes": true, // the desk has no door
-	"input.outcome":    true, "input.request.rpc": true, "input.request.id": true, "input.agent.trust_domain": true, "input.agent.owner": true,
+	"input.attributes": true, "input.request.binding": true, // the desk has no door
+	"input.request.source.address": true, "input.request.source.principal": true,
+	"input.request.destination.address": true, "input.request.destination.principal": true,
+	"input.outcome": true, "input.request.rpc": true, "input.request.id": true, "input.agent.trust_domain": true, "input.agent.owner": true,
 	"input.agent.credential.fingerprint": true, "input.agent.credential.age_seconds": true, "input.agent.credential.expires_in_seconds": true,
 	"input.agent.credential.sender_bound": true, "input.agent.workload": true, "input.target.environment": true, "input.target.owner": true,
 }

@@ -19,12 +19,19 @@ type answer struct {
 // about them.
 func (r renderer) denied(d *pdp.Decision) answer {
 	own := d.Response.Status != 0 || d.Response.Body != ""
-	mcp := d.Reply.Protocol == pdp.MCP && d.Reply.RPCID != "" && r.denyAs != AsHTTP
+	reply := &d.Reply
+	byID := reply.RPCID != "" && r.denyAs != AsHTTP && d.Class != pdp.Unauthenticated
 	switch {
+	case reply.Binding == pdp.BindingGRPC:
+		return grpcAnswer(d)
 	case own:
 		return byPolicy(d)
-	case mcp && d.Class != pdp.Unauthenticated:
+	case byID && reply.Protocol == pdp.MCP:
 		return r.mcpAnswer(d)
+	case byID && reply.Protocol == pdp.A2A:
+		return a2aMessage(d)
+	case reply.Binding == pdp.BindingHTTP && reply.Protocol == pdp.A2A:
+		return a2aStatus(d)
 	default:
 		return problem(d)
 	}

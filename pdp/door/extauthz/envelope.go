@@ -1,6 +1,7 @@
 package extauthz
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 
@@ -13,18 +14,19 @@ import (
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// envelope turns a check into neutral terms. A check that is not about HTTP
-// (Envoy's network filter asks as well) has no method, and is refused by the
-// reader as everything else that cannot be read.
+// envelope turns a check into neutral terms. A check without HTTP is one of
+// Envoy's network filter, and is about a connection.
 func (s *Server) envelope(proxy string, request *authv3.CheckRequest) *pdp.Envelope {
 	attributes := request.GetAttributes()
 	http := attributes.GetRequest().GetHttp()
 	e := &pdp.Envelope{
 		Door: "ext_authz", Listener: s.settings.Listener, Proxy: proxy, Received: s.now(),
 		Method: http.GetMethod(), Scheme: http.GetScheme(), Host: http.GetHost(), Path: http.GetPath(), Protocol: http.GetProtocol(),
+		Network:     http == nil,
+		ServerName:  attributes.GetTlsSession().GetSni(),
 		BodySize:    http.GetSize(),
 		HTTPID:      http.GetId(),
-		TrustID:     s.settings.TrustID,
+		TrustID:     s.settings.TrustID && isStreamID(http.GetId()),
 		Source:      peer(attributes.GetSource()),
 		Destination: peer(attributes.GetDestination()),
 		Metadata:    metadata(attributes.GetMetadataContext()),
@@ -37,6 +39,14 @@ func (s *Server) envelope(proxy string, request *authv3.CheckRequest) *pdp.Envel
 	e.Body, e.BodyLossy = body(http, s.settings.BodyIsExact)
 	e.Attributes = value.From(&pluginForm{attributes: attributes, headers: e.Headers})
 	return e
+}
+
+// isStreamID reports whether an id can be Envoy's own, which is a decimal
+// number. agentgateway sends the client's traceparent as the id, repeated with
+// every request of a trace: that identifies no question, whatever is configured.
+func isStreamID(id string) bool {
+	_, err := strconv.ParseUint(id, 10, 64)
+	return err == nil
 }
 
 // headers prefers the raw lines: the map has joined equal names and replaced

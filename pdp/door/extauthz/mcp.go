@@ -28,13 +28,13 @@ func (r renderer) mcpAnswer(d *pdp.Decision) answer {
 	if d.Class == pdp.Unavailable {
 		status = d.Class.HTTPStatus()
 	}
-	if r.denyAs == AsToolError && d.Reply.RPCMethod == "tools/call" && status == http.StatusOK {
+	switch {
+	case isRevision(d):
+		message = append(message, value.M("error", otherRevision(d)))
+	case r.denyAs == AsToolError && d.Reply.RPCMethod == "tools/call" && status == http.StatusOK:
 		message = append(message, value.M("result", toolError(d)))
-	} else {
-		message = append(message, value.M("error", value.Obj(
-			value.M("code", value.Int(denialCode)),
-			value.M("message", value.Str(sentence(d))),
-			value.M("data", value.Obj(d.Explanation()...)))))
+	default:
+		message = append(message, value.M("error", jsonrpcError(denialCode, d)))
 	}
 	return answer{
 		status: status,
@@ -42,6 +42,30 @@ func (r renderer) mcpAnswer(d *pdp.Decision) answer {
 			pdp.Header{Name: "cache-control", Value: "no-store"}),
 		body: string(value.AppendJSON(nil, value.Obj(message...))),
 	}
+}
+
+func jsonrpcError(code int64, d *pdp.Decision, more ...value.Member) value.Value {
+	return value.Obj(
+		value.M("code", value.Int(code)),
+		value.M("message", value.Str(sentence(d))),
+		value.M("data", value.Obj(append(d.Explanation(), more...)...)))
+}
+
+// isRevision reports whether the denial is one of the protocol's revision.
+func isRevision(d *pdp.Decision) bool {
+	return len(d.Reasons) > 0 && d.Reasons[0].Code == pdp.CodeRevision
+}
+
+// otherRevision tells the client what to speak, in the form that its handshake
+// knows: invalid params of initialize (MCP 2025-06-18, "Lifecycle", "Error
+// Handling"), UnsupportedProtocolVersion since 2026-07-28.
+func otherRevision(d *pdp.Decision) value.Value {
+	code := int64(-32022)
+	if d.Reply.RPCMethod == "initialize" {
+		code = -32602
+	}
+	return jsonrpcError(code, d,
+		value.M("supported", value.Strs(pdp.MCPRevisions)), value.M("requested", value.Str(d.Reply.Revision)))
 }
 
 // metaKey is where a denied call's result holds its explanation for machines.

@@ -74,6 +74,24 @@ denials := {
 	"body_not_seen": {"request": {"body_state": "truncated"}},
 }
 
+# What must be seen whole before it is judged.
+unseen := {
+	"a gRPC stream that writes": {
+		"request": {"protocol": "grpc", "body_state": "unseen"},
+		"action": {"operation": "write"},
+	},
+	"a message of which no descriptor set knows": {
+		"request": {"protocol": "grpc", "body_state": "unreadable"},
+		"action": {"operation": "write"},
+	},
+	"an agent's message": {"request": {"protocol": "a2a", "body_state": "unseen"}},
+}
+
+test_what_must_be_seen[what] if {
+	some what, change in unseen
+	"body_not_seen" in codes(change)
+}
+
 test_what_is_denied_and_why[code] if {
 	some code, change in denials
 	effect(change) == "deny"
@@ -82,6 +100,11 @@ test_what_is_denied_and_why[code] if {
 
 allowed := {
 	"a fresh write": {"action": {"operation": "write"}},
+	"a gRPC stream that reads": {"request": {"protocol": "grpc", "body_state": "unseen"}},
+	"a connection to a port that is described": {
+		"request": {"protocol": "network", "body_state": "unseen"},
+		"action": {"operation": "write"},
+	},
 	"a granted, fresh deletion for a person": {"action": {"operation": "delete"}},
 	"reading after untrusted content": {"session": {"labels": {"untrusted-content": {}}}},
 	"the last second of a session for a write": {

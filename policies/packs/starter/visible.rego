@@ -2,8 +2,10 @@
 # title: Nothing is decided blindly
 # description: |
 #   A body that the proxy cut or did not send cannot be judged. Reading may go on
-#   without; changing something may not, and neither may a tool call, whose
-#   arguments are in the body.
+#   without, a gRPC stream too; changing something may not, and neither may a tool
+#   call or a message to another agent, whose arguments are in the body. What goes
+#   over a connection that is asked about as such is never seen: whoever describes
+#   its port in the catalog has accepted that.
 # custom:
 #   controls: [ASI02]
 package packs.visible
@@ -17,9 +19,10 @@ deny contains {
 	"controls": ["ASI02"],
 } if {
 	input.request.body_state in {"truncated", "unseen", "unreadable"}
+	input.request.protocol != "network"
 	needed
 }
 
 needed if input.action.operation in settings.writes
 
-needed if input.request.protocol == "mcp"
+needed if input.request.protocol in {"mcp", "a2a"}

@@ -1,6 +1,8 @@
 package attributes
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,8 +30,6 @@ func TestRPCRead(t *testing.T) {
 			pdp.RPC{Method: "tools/call", ID: "7", Name: "read", Revision: "2025-11-25", Known: true}, `{"id":1}`},
 		{"a call without arguments", message(`{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"read"}}`, revision("2025-06-18")),
 			pdp.RPC{Method: "tools/call", ID: `"a"`, Name: "read", Revision: "2025-06-18", Known: true}, ""},
-		{"a call without an id", message(`{"jsonrpc":"2.0","method":"tools/call","params":{"name":"read","arguments":{}}}`),
-			pdp.RPC{Method: "tools/call", Name: "read", Revision: "2025-03-26", Known: true}, "{}"},
 		{"a modern call", message(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read","arguments":{},`+meta+`}}`, routed("mcp-method", "tools/call", "mcp-name", "read")),
 			pdp.RPC{Method: "tools/call", ID: "7", Name: "read", Revision: "2026-07-28", Known: true}, "{}"},
 		{"a name that a header cannot hold", message(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"größe",`+meta+`}}`, routed("mcp-method", "tools/call", "mcp-name", "=?base64?Z3LDtsOfZQ==?=")),
@@ -96,8 +96,10 @@ func TestRPCRefuses(t *testing.T) {
 	tests := []struct{ name, body, about string }{
 		{"nothing that is a message", `"tools/call"`, "not one JSON-RPC message"},
 		{"null", `null`, "not one JSON-RPC message"},
-		{"a batch", `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, "not one JSON-RPC message"},
-		{"an empty batch", `[]`, "not one JSON-RPC message"},
+		{"a batch", `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, "a batch"},
+		{"an empty batch", `[]`, "a batch"},
+		{"a call nobody answers", `{"jsonrpc":"2.0","method":"tools/call","params":{"name":"read","arguments":{}}}`, "notification of a method that is answered"},
+		{"a notification to be answered", `{"jsonrpc":"2.0","id":1,"method":"notifications/cancelled"}`, "asks for an answer"},
 		{"no version", `{"id":1,"method":"ping"}`, "not of JSON-RPC 2.0"},
 		{"another version", `{"jsonrpc":"1.0","id":1,"method":"ping"}`, "not of JSON-RPC 2.0"},
 		{"a version that is a number", `{"jsonrpc":2.0,"id":1,"method":"ping"}`, "not of JSON-RPC 2.0"},
@@ -218,33 +220,92 @@ func TestRPCUndeclared(t *testing.T) {
 	}
 }
 
+// What each method of a client does, by the revisions that have it. "catalog"
+// leaves the operation to the catalog.
 func TestMethodsOfRevisions(t *testing.T) {
 	tests := []struct {
-		method string
-		known  string // in 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28, and what comes later
+		method    string
+		known     string // in 2025-06-18, 2025-11-25, 2026-07-28
+		operation string
 	}{
-		{"initialize", "yyynn"}, {"ping", "yyynn"}, {"logging/setLevel", "yyynn"}, {"resources/subscribe", "yyynn"}, {"resources/unsubscribe", "yyynn"},
-		{"notifications/initialized", "yyynn"}, {"notifications/roots/list_changed", "yyynn"},
-		{"tools/call", "yyyyy"}, {"tools/list", "yyyyy"}, {"prompts/get", "yyyyy"}, {"prompts/list", "yyyyy"}, {"resources/read", "yyyyy"},
-		{"resources/list", "yyyyy"}, {"resources/templates/list", "yyyyy"}, {"completion/complete", "yyyyy"},
-		{"notifications/cancelled", "yyyyy"}, {"notifications/progress", "yyyyy"}, {"server/discover", "yyyyy"},
-		{"tasks/get", "nnyyy"}, {"tasks/cancel", "nnyyy"}, {"tasks/result", "nnynn"}, {"tasks/list", "nnynn"}, {"notifications/tasks/status", "nnynn"},
-		{"tasks/update", "nnnyy"}, {"subscriptions/listen", "nnnyy"},
-		{"sampling/createMessage", "nnnnn"}, {"elicitation/create", "nnnnn"}, {"roots/list", "nnnnn"}, {"tools/Call", "nnnnn"}, {"stream/open", "nnnnn"}, {"session/delete", "nnnnn"},
+		{"initialize", "yyn", "discover"}, {"ping", "yyn", "discover"}, {"server/discover", "yyy", "discover"},
+		{"tools/list", "yyy", "discover"}, {"prompts/list", "yyy", "discover"}, {"resources/list", "yyy", "discover"},
+		{"resources/templates/list", "yyy", "discover"}, {"subscriptions/listen", "nny", "discover"},
+		{"tools/call", "yyy", "catalog"}, {"prompts/get", "yyy", "catalog"}, {"resources/read", "yyy", "catalog"},
+		{"resources/subscribe", "yyn", "catalog"}, {"resources/unsubscribe", "yyn", "catalog"},
+		{"completion/complete", "yyy", "read"}, {"logging/setLevel", "yyn", "read"},
+		{"tasks/get", "nyy", "read"}, {"tasks/result", "nyn", "read"}, {"tasks/list", "nyn", "read"},
+		{"tasks/cancel", "nyy", "write"}, {"tasks/update", "nny", "send"},
+		{"notifications/initialized", "yyn", "discover"}, {"notifications/roots/list_changed", "yyn", "discover"},
+		{"notifications/tasks/status", "nyn", "discover"},
+		{"notifications/cancelled", "yyy", "discover"}, {"notifications/progress", "yyy", "discover"},
+		// What only a server sends, and what is no method at all.
+		{"sampling/createMessage", "nnn", ""}, {"elicitation/create", "nnn", ""}, {"roots/list", "nnn", ""},
+		{"notifications/message", "nnn", ""}, {"notifications/resources/updated", "nnn", ""},
+		{"tools/Call", "nnn", ""}, {"stream/open", "nnn", ""}, {"session/delete", "nnn", ""},
 	}
-	revisions := []string{"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", "2027-01-01"}
 	for _, test := range tests {
-		for i, r := range revisions {
-			e := message(`{"jsonrpc":"2.0","id":1,"method":"`+test.method+`","params":{"name":"x","uri":"x","taskId":"x"}}`, revision(r))
+		for i, r := range pdp.MCPRevisions {
+			e := message(rpcText(test.method, r), revision(r))
 			if r >= modern {
 				header("mcp-method", test.method)(e)
-				if named[test.method] != "" {
+				if mcpMethods[test.method].names != "" {
 					header("mcp-name", "x")(e)
 				}
 			}
-			if q := mustRead(t, e); q.RPC.Known != (test.known[i] == 'y') || q.RPC.Revision != r {
-				t.Errorf("%s in %s: known %v, revision %s", test.method, r, q.RPC.Known, q.RPC.Revision)
+			q := mustRead(t, e)
+			known, operation := test.known[i] == 'y', pdp.Operation("")
+			if known && test.operation != "catalog" {
+				operation = pdp.Operation(test.operation)
+			}
+			if q.RPC.Known != known || q.RPC.Operation != operation || q.RPC.Revision != r {
+				t.Errorf("%s in %s: known %v, operation %q, revision %s", test.method, r, q.RPC.Known, q.RPC.Operation, q.RPC.Revision)
 			}
 		}
+	}
+	for method := range mcpMethods {
+		if !slices.ContainsFunc(tests, func(test struct{ method, known, operation string }) bool { return test.method == method }) {
+			t.Errorf("%s is in the table and not in this test", method)
+		}
+	}
+}
+
+// rpcText is a message of a method, with an id where it is answered.
+func rpcText(method, revision string) string {
+	id := `"id":1,`
+	if mcpMethods[method].notification {
+		id = ""
+	}
+	return `{"jsonrpc":"2.0",` + id + `"method":"` + method + `","params":{"name":"x","uri":"x","taskId":"x","protocolVersion":"` + revision + `"}}`
+}
+
+// Who says another revision is told which there are, by the id of its message;
+// who says none is read, one message at a time.
+func TestOtherRevisionsAreTold(t *testing.T) {
+	for name, e := range map[string]*pdp.Envelope{
+		"initialize of 2024-11-05":   message(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2024-11-05"}}`),
+		"initialize of 2025-03-26":   message(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26"}}`),
+		"initialize without":         message(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`),
+		"header of 2025-03-26":       message(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, revision("2025-03-26")),
+		"header of what comes later": message(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, revision("2027-01-01")),
+		"header that is empty":       message(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, revision("")),
+		"message of what comes later": message(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2027-01-01"}}}`,
+			revision("2026-07-28")),
+		"a number for a revision": message(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":20260728}}}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, err := reader.Read(e)
+			var refusal *pdp.Refusal
+			if !errors.As(err, &refusal) || refusal.Reason.Code != pdp.CodeRevision || q.RPC == nil || q.RPC.ID != "1" {
+				t.Fatalf("got %+v, %v", q.RPC, err)
+			}
+			if !strings.Contains(refusal.Reason.Message, "2025-06-18, 2025-11-25, 2026-07-28") {
+				t.Errorf("the message does not say what to speak: %s", refusal.Reason.Message)
+			}
+		})
+	}
+	q := mustRead(t, message(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+	if q.RPC.Revision != unsaid || !q.RPC.Known {
+		t.Errorf("without a revision: %+v", q.RPC)
 	}
 }
