@@ -11,11 +11,10 @@ import (
 // run runs a command as a user would and returns what it printed.
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	root := newRoot()
+	root := newRoot(args)
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&out)
-	root.SetArgs(args)
 	err := root.ExecuteContext(t.Context())
 	return out.String(), err
 }
@@ -132,7 +131,7 @@ func TestHelpTeaches(t *testing.T) {
 			t.Errorf("%v --help: %v\n%s", args, err, out)
 		}
 	}
-	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"eval"}, {"init"}, {"log"}, {"log", "tail"}, {"log", "show"}, {"log", "verify"}, {"session"}, {"session", "list"}, {"session", "show"}, {"version"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"eval"}, {"init"}, {"log"}, {"log", "tail"}, {"log", "show"}, {"log", "verify"}, {"session"}, {"session", "list"}, {"session", "show"}, {"config"}, {"config", "show"}, {"config", "reference"}, {"version"}} {
 		walk(args...)
 	}
 	if out, err := run(t, "version"); err != nil || !strings.Contains(out, "remit ") {

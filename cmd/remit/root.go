@@ -1,15 +1,15 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-
-	"github.com/remit-pdp/remit/pdp/config"
-)
+import "github.com/spf13/cobra"
 
 // configFlag is the flag every command that needs a configuration has.
-const configFlag = "config"
+const (
+	configFlag  = "config"
+	defaultFile = "remit.yaml"
+)
 
-func newRoot() *cobra.Command {
+// newRoot returns the command for a command line, without the program's name.
+func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "remit",
 		Short: "Decides, for every request an AI agent makes, whether it is still within the agent's remit",
@@ -25,20 +25,17 @@ To begin:
   remit check                find what is wrong in configuration, catalog and policies
   remit eval request.yaml    decide a request from a file, and say why
   remit serve                answer Envoy
-  remit log tail             see decisions as they are made`,
+  remit log tail             see decisions as they are made
+
+Every key of the configuration is also a flag (--policy.timeout 50ms) and an
+environment variable (REMIT_POLICY_TIMEOUT): remit config reference. Completion
+for a shell: remit completion bash, zsh or fish.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringP(configFlag, "c", "remit.yaml", "the configuration file")
-	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newVersion())
+	root.PersistentFlags().StringP(configFlag, "c", defaultFile, "the configuration file; also REMIT_CONFIG")
+	addKeys(root.PersistentFlags(), args)
+	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newConfig(), newVersion())
+	root.SetArgs(args)
 	return root
-}
-
-// loadConfig reads the configuration that cmd's flag names.
-func loadConfig(cmd *cobra.Command) (*config.Config, error) {
-	path, err := cmd.Flags().GetString(configFlag)
-	if err != nil {
-		return nil, err
-	}
-	return config.Load(path)
 }

@@ -35,9 +35,10 @@ type Listener struct {
 	// stream id) makes a retried check one action; "caller" does not.
 	RequestID string `yaml:"request_id"`
 	// Deadline is the longest a decision may take where the caller sets none
-	// or a longer one; Margin is kept free for the answer to travel.
+	// or a longer one.
 	Deadline Duration `yaml:"deadline"`
-	Margin   Duration `yaml:"margin"`
+	// Margin of the deadline is kept free for the answer to travel.
+	Margin Duration `yaml:"margin"`
 	// DenyAs is how a denied MCP call is answered: "tool_error",
 	// "jsonrpc_error" or "http".
 	DenyAs   string   `yaml:"deny_as"`
@@ -65,43 +66,43 @@ type Outcomes struct {
 
 // Policy says what decisions are made with.
 type Policy struct {
-	Bundle     string   `yaml:"bundle"`     // directory
-	Entrypoint string   `yaml:"entrypoint"` // data.remit.authz.decision
-	Timeout    Duration `yaml:"timeout"`    // of one evaluation
+	Bundle     string   `yaml:"bundle"`     // the folder with policies, catalog and agents
+	Entrypoint string   `yaml:"entrypoint"` // the rule that decides
+	Timeout    Duration `yaml:"timeout"`    // of one evaluation of the policy
 }
 
 // State says where and how what happened is kept.
 type State struct {
-	Dir string `yaml:"dir"`
+	Dir string `yaml:"dir"` // the folder of journal, snapshots and seed
 	// Durability is "os" (survives the death of the process) or "sync"
 	// (survives power loss).
 	Durability     string   `yaml:"durability"`
 	Session        Session  `yaml:"session"`
-	OutcomeTimeout Duration `yaml:"outcome_timeout"`
-	SegmentBytes   int64    `yaml:"segment_bytes"`
+	OutcomeTimeout Duration `yaml:"outcome_timeout"` // after it an action without an outcome is unknown
+	SegmentBytes   int64    `yaml:"segment_bytes"`   // size of one of the journal's files
 }
 
 // Session bounds the sessions of an agent whose token names none, and all of
 // them.
 type Session struct {
-	Idle          Duration `yaml:"idle"`
-	MaxAge        Duration `yaml:"max_age"`
-	Carry         Duration `yaml:"carry"`
-	MaxOpen       int      `yaml:"max_open_per_agent"`
-	MaxPerMinute  int      `yaml:"max_new_per_minute"`
-	RecentActions int      `yaml:"recent_actions"`
+	Idle          Duration `yaml:"idle"`               // a session without an action for as long has ended
+	MaxAge        Duration `yaml:"max_age"`            // a session as old has ended
+	Carry         Duration `yaml:"carry"`              // how long after a session its labels reach the agent's next one
+	MaxOpen       int      `yaml:"max_open_per_agent"` // open sessions of one agent
+	MaxPerMinute  int      `yaml:"max_new_per_minute"` // sessions that one agent may begin in a minute
+	RecentActions int      `yaml:"recent_actions"`     // how many of the latest actions of a session policies see
 }
 
 // Health is the address of /health and /ready. They tell whether remit lives and
 // nothing else, so plain HTTP beyond loopback is accepted here.
 type Health struct {
-	Address string `yaml:"address"`
+	Address string `yaml:"address"` // "HOST:PORT" of /health and /ready; they say nothing else, so that plain HTTP beyond loopback is accepted
 }
 
 // Log is remit's own log (not the decision log).
 type Log struct {
-	Level  string `yaml:"level"`  // debug, info, warn, error
-	Format string `yaml:"format"` // text, json
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // text or json
 }
 
 // Duration is a time.Duration written like "30m".

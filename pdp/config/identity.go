@@ -22,16 +22,16 @@ type Identity struct {
 // Claims says which claims of a verified token mean what, and what it must
 // say about itself. Issuer and Audience are required.
 type Claims struct {
-	Issuer   string   `yaml:"issuer"`
-	Audience []string `yaml:"audience"`
+	Issuer   string   `yaml:"issuer"`   // who makes the tokens: their iss, exactly
+	Audience []string `yaml:"audience"` // whom tokens must be made for: one of these is in their aud
 	// Agent names the claim with the agent's id ("act.sub"); empty: act.sub
 	// where the token has it, else sub.
 	Agent   ClaimPath `yaml:"agent_claim"`
-	Owner   ClaimPath `yaml:"owner_claim"`
-	Session []string  `yaml:"session_claims"`
-	Types   []string  `yaml:"types"` // accepted values of the header typ
-	Skew    Duration  `yaml:"skew"`
-	MaxAge  Duration  `yaml:"max_age"`
+	Owner   ClaimPath `yaml:"owner_claim"`    // the claim with who owns the agent
+	Session []string  `yaml:"session_claims"` // the claims that name a session; the first one that a token has
+	Types   []string  `yaml:"types"`          // accepted values of the header typ
+	Skew    Duration  `yaml:"skew"`           // how far the clocks of issuer and remit may differ
+	MaxAge  Duration  `yaml:"max_age"`        // bounds both how old a token may be and how long it may live
 	// RequireBound refuses tokens without the claim cnf. Where the claim is
 	// there it is checked in any case.
 	RequireBound bool `yaml:"require_bound"`
@@ -62,21 +62,22 @@ func (p *ClaimPath) UnmarshalYAML(read func(any) error) error {
 // exactly one of JWKSFile, JWKSURL and Discovery.
 type JWT struct {
 	Claims   `yaml:",inline"`
-	JWKSFile string `yaml:"jwks_file"`
-	JWKSURL  string `yaml:"jwks_url"`
+	JWKSFile string `yaml:"jwks_file"` // the issuer's public keys, as a JSON Web Key Set
+	JWKSURL  string `yaml:"jwks_url"`  // where the issuer's public keys are, as a JSON Web Key Set
 	// Discovery finds the keys' address in the issuer's
 	// /.well-known/openid-configuration.
 	Discovery bool `yaml:"discovery"`
-	// JWKSRefresh is how often the issuer is asked, JWKSMinRefresh how soon
-	// again at the earliest because of a token with an unknown key, and
-	// JWKSMaxStale how long keys are used that the issuer does not confirm.
-	JWKSRefresh    Duration `yaml:"jwks_refresh"`
+	// JWKSRefresh is how often the issuer is asked.
+	JWKSRefresh Duration `yaml:"jwks_refresh"`
+	// JWKSMinRefresh is how soon again at the earliest because of a token with
+	// an unknown key.
 	JWKSMinRefresh Duration `yaml:"jwks_min_refresh"`
-	JWKSMaxStale   Duration `yaml:"jwks_max_stale"`
-	JWKSTimeout    Duration `yaml:"jwks_timeout"`
-	JWKSCAFile     string   `yaml:"jwks_ca_file"` // who may sign the issuer's TLS certificate; the system's where empty
-	Algorithms     []string `yaml:"algorithms"`
-	Header         string   `yaml:"header"`
+	// JWKSMaxStale is how long keys are used that the issuer does not confirm.
+	JWKSMaxStale Duration `yaml:"jwks_max_stale"`
+	JWKSTimeout  Duration `yaml:"jwks_timeout"` // how long the issuer has to answer
+	JWKSCAFile   string   `yaml:"jwks_ca_file"` // who may sign the issuer's TLS certificate; the system's where empty
+	Algorithms   []string `yaml:"algorithms"`   // accepted signature algorithms, like ES256
+	Header       string   `yaml:"header"`       // the request header with the token
 }
 
 // Fetched reports whether the keys come from the issuer and not from a file.
@@ -86,30 +87,30 @@ func (j *JWT) Fetched() bool { return j.JWKSURL != "" || j.Discovery }
 // this very listener; its payload is read from the filter's metadata.
 type EnvoyJWT struct {
 	Claims     `yaml:",inline"`
-	PayloadKey string `yaml:"payload_key"`
-	HeaderKey  string `yaml:"header_key"`
+	PayloadKey string `yaml:"payload_key"` // payload_in_metadata of the filter
+	HeaderKey  string `yaml:"header_key"`  // header_in_metadata of the filter; empty: the header typ is not looked at
 }
 
 // SPIFFE is identity by the X509-SVID that the proxy of this listener has
 // verified.
 type SPIFFE struct {
-	TrustDomains []string `yaml:"trust_domains"`
+	TrustDomains []string `yaml:"trust_domains"` // the domains whose workloads may call
 	// Bundles are PEM files with the authorities of trust domains, by domain:
 	// remit verifies the certificate itself then, once more.
 	Bundles map[string]string `yaml:"trust_bundles"`
 	// Certificate is "required", or "optional" behind a proxy that sends the
 	// verified name alone (Istio).
 	Certificate string   `yaml:"certificate"`
-	Skew        Duration `yaml:"skew"`
+	Skew        Duration `yaml:"skew"` // how far the clocks of authority and remit may differ
 }
 
 // XFCC is identity by the last element of x-forwarded-client-cert.
 type XFCC struct {
-	TrustDomains []string `yaml:"trust_domains"`
+	TrustDomains []string `yaml:"trust_domains"` // the domains whose workloads may call
 	// Proxies are the SPIFFE ids of who may have written it, where that is not
 	// the asking proxy itself.
 	Proxies []string `yaml:"proxies"`
-	Skew    Duration `yaml:"skew"`
+	Skew    Duration `yaml:"skew"` // how far the clocks of authority and remit may differ
 }
 
 func (id *Identity) fill() {

@@ -4,46 +4,127 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/goccy/go-yaml"
 )
 
-// Load reads the configuration file at path, fills in defaults and validates.
-// Relative paths in it are relative to the file's folder. Every error names the
-// file, and the line or the key.
+// Sources are what a configuration is made of; each wins over those before it.
+type Sources struct {
+	File    string    // path; "" for none
+	Environ []string  // "NAME=value"; those that begin with [Prefix] count
+	Flags   []Setting // in the order given
+}
+
+// Beyond reports whether something beyond the file says anything.
+func (s *Sources) Beyond() bool { return len(overrides(s.Environ, s.Flags)) > 0 }
+
+// Loaded is a configuration and where its values come from.
+type Loaded struct {
+	*Config
+	Entries []Entry
+}
+
+// Load reads the configuration file at path alone. See [Read].
 func Load(path string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	loaded, err := Read(Sources{File: path})
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, err
 	}
-	c, err := Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	return loaded.Config, nil
+}
+
+// Read reads a configuration, fills in defaults and validates. Relative paths in
+// the file are relative to its folder, those of flags and environment to the
+// working directory. Every error names the file and line, the flag or the
+// variable, and the key.
+func Read(s Sources) (*Loaded, error) {
+	c := &Config{}
+	var text []byte
+	var err error
+	if s.File != "" {
+		if text, err = os.ReadFile(s.File); err != nil {
+			return nil, fmt.Errorf("read the configuration: %w", err)
+		}
+		if err := decode(text, c); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.File, err)
+		}
 	}
-	dir, err := filepath.Abs(filepath.Dir(path))
+	origins := newOrigins(s.File, text)
+	dir, err := filepath.Abs(filepath.Dir(s.File))
 	if err != nil {
 		return nil, err
 	}
 	c.rebase(dir)
-	return c, nil
-}
-
-// Parse reads a configuration from YAML text. Unknown and repeated keys are
-// errors with their line.
-func Parse(text []byte) (*Config, error) {
-	c := &Config{}
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.DisallowUnknownField())
-	if err := decoder.Decode(c); err != nil {
-		return nil, errors.New(yaml.FormatError(err, false, true))
+	if err := origins.override(c, overrides(s.Environ, s.Flags)); err != nil {
+		return nil, err
 	}
 	c.fill()
-	if err := errors.Join(c.problems()...); err != nil {
+	c.rebase(dir)
+	if err := origins.locate(c.problems()); err != nil {
+		return nil, err
+	}
+	return &Loaded{Config: c, Entries: origins.entries(c)}, nil
+}
+
+// override applies what flags and environment say. Relative paths in it are
+// relative to the working directory.
+func (o *origins) override(c *Config, all []override) error {
+	var wrong []error
+	for _, given := range all {
+		key, err := given.apply(reflect.ValueOf(c))
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		o.given[key] = given.origin
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	c.rebase(here)
+	return nil
+}
+
+// locate adds to each problem where it is, and joins them.
+func (o *origins) locate(problems []error) error {
+	for _, err := range problems {
+		if problem, ok := errors.AsType[*Problem](err); ok {
+			problem.Where = o.around(problem.Key)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Parse reads a configuration from YAML text alone, and leaves relative paths as
+// they are.
+func Parse(text []byte) (*Config, error) {
+	c := &Config{}
+	if err := decode(text, c); err != nil {
+		return nil, err
+	}
+	c.fill()
+	if err := newOrigins("configuration", text).locate(c.problems()); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// decode reads YAML. Unknown and repeated keys are errors with their line.
+func decode(text []byte, c *Config) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.DisallowUnknownField())
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return errors.New(yaml.FormatError(err, false, true))
+	}
+	return nil
 }
 
 func (c *Config) fill() {

@@ -7,20 +7,20 @@ import (
 
 // MCP says which requests speak MCP.
 type MCP struct {
-	Paths []string `yaml:"paths"`
+	Paths []string `yaml:"paths"` // on these paths everything must be MCP
 }
 
 // A2A says which requests speak A2A: the paths of its JSON-RPC binding, and the
 // base paths of its HTTP binding.
 type A2A struct {
-	Paths []string `yaml:"paths"`
-	HTTP  []string `yaml:"http"`
+	Paths []string `yaml:"paths"` // on these paths everything must be A2A over JSON-RPC
+	HTTP  []string `yaml:"http"`  // below these paths everything must be A2A over HTTP
 }
 
 // GRPC says what is behind a listener that speaks gRPC: the files with the
 // descriptor sets of its services (FileDescriptorSet, binary, imports included).
 type GRPC struct {
-	Descriptors []string `yaml:"descriptors"`
+	Descriptors []string `yaml:"descriptors"` // files with the descriptor sets of its services
 }
 
 // protocolProblems reports what is wrong with where a listener speaks what.

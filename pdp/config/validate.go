@@ -13,7 +13,7 @@ const socketScheme = "unix:"
 // problems returns everything that is wrong, each with its key and a remedy.
 func (c *Config) problems() (found []error) {
 	say := func(key, format string, args ...any) {
-		found = append(found, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+		found = append(found, &Problem{Key: key, Text: fmt.Sprintf(format, args...)})
 	}
 	if len(c.Listeners) == 0 {
 		say("listeners", "there is none; name at least one address for Envoy to ask at")
