@@ -157,6 +157,7 @@ const (
 	CodePolicyType       = "policy_type"        // the entry point's value is not a decision
 	CodePolicyTimeout    = "policy_timeout"     // evaluation took too long
 	CodeNotAdmitted      = "not_admitted"       // the session may not begin
+	CodeRevoked          = "revoked"            // a revocation point covers the action
 	CodeSessionEnded     = "session_ended"      // closed or past its maximum age
 	CodeSessionLimit     = "session_limit"      // too many sessions, or opened too fast
 	CodeQuarantined      = "quarantined"        // the session may do nothing more for now

@@ -37,10 +37,14 @@ func eachSession(cmd *cobra.Command, visit func(id string, shown value.Value)) e
 	if err != nil {
 		return err
 	}
+	revocations, err := journal.Revocations()
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	return journal.Partitions(cmd.Context(), func(p *state.Partition) error {
 		for id := range p.Sessions {
-			visit(id, p.Show(id, server.StateSettings(c), now))
+			visit(id, p.Show(id, server.StateSettings(c), revocations, now))
 		}
 		return nil
 	})

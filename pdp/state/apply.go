@@ -125,6 +125,7 @@ func (p *Partition) open(e *Entry, fx *Effects, agent *Agent) {
 	p.Sessions[o.ID] = &Session{
 		ID: o.ID, Ref: o.Ref, Agent: agentKey(fx.Agent), Shared: o.Shared, Task: o.Task,
 		Started: e.At, Seen: e.At, Expires: o.Expires, Idle: o.Idle, Alone: o.Alone,
+		AfterRevocation: o.AfterRevocation, Owner: o.Owner, Chain: o.Chain,
 	}
 	p.Refs[o.Ref] = o.ID
 	agent.Started++
@@ -139,7 +140,7 @@ func (p *Partition) open(e *Entry, fx *Effects, agent *Agent) {
 // bounded however many sessions an agent begins.
 func (p *Partition) prune(now int64) {
 	for id, s := range p.Sessions {
-		if s.InFlight == 0 && now > s.Expires+int64(forgetAfter) {
+		if s.InFlight == 0 && now > s.Forgotten() {
 			delete(p.Sessions, id)
 			if p.Refs[s.Ref] == id {
 				delete(p.Refs, s.Ref)

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,29 +18,46 @@ import (
 func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Decision, error) {
 	if d.Effect == pdp.Allow {
 		if refusal, retry := t.forbids(ctx, c); refusal != nil {
-			c.Refusal = refusal
-			d = pdp.Decision{ID: d.ID, Class: refusal.Class, Reasons: []pdp.Reason{refusal.Reason}, Retry: retry,
-				Generation: d.Generation, Digest: d.Digest}
+			d = instead(c, d, refusal, retry)
 		}
 		d.WouldDeny = c.WouldDeny
 	}
+	err := t.accept(ctx, c, &d)
+	var revoked *RevokedError
+	if errors.As(err, &revoked) {
+		// It was revoked while the policy was asked: no session begins either.
+		c.Admission, d = nil, instead(c, d, revoked.refusal(), 0)
+		err = t.accept(ctx, c, &d)
+	}
+	if err != nil {
+		return pdp.Decision{}, fmt.Errorf("write the decision: %w", err)
+	}
+	return d, nil
+}
+
+// instead is the denial that takes the place of an allow.
+func instead(c *pdp.Case, d pdp.Decision, refusal *pdp.Refusal, retry time.Duration) pdp.Decision {
+	c.Refusal = refusal
+	return pdp.Decision{ID: d.ID, Class: refusal.Class, Reasons: []pdp.Reason{refusal.Reason}, Retry: retry,
+		Generation: d.Generation, Digest: d.Digest}
+}
+
+// accept makes d one entry with its effects and its record.
+func (t *turn) accept(ctx context.Context, c *pdp.Case, d *pdp.Decision) error {
 	e := &Entry{Kind: Decided, At: t.at, Partition: c.Partition, Seq: t.state.Seq + 1}
-	e.Effects = t.effects(c, &d)
+	e.Effects = t.effects(c, d)
 	d.Session = e.Effects.Session
 	if d.Effect == pdp.Allow {
-		e.Effects.Flight = t.flight(c, &d)
+		e.Effects.Flight = t.flight(c, d)
 	}
-	e.Record = newRecord(c, &d, t.at)
+	e.Record = newRecord(c, d, t.at)
 	e.Record.Charges = e.Effects.Charges
 	e.Record.Labels = t.labelsAfter(e.Effects)
 	// A denial is written even when the caller's time is over, an allow never.
 	if d.Effect != pdp.Allow {
 		ctx = context.WithoutCancel(ctx)
 	}
-	if err := t.held.Commit(ctx, e); err != nil {
-		return pdp.Decision{}, fmt.Errorf("write the decision: %w", err)
-	}
-	return d, nil
+	return t.held.Commit(ctx, e)
 }
 
 // forbids is the last check of an allow.
@@ -105,7 +123,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 	case t.session != nil:
 		fx.Session = t.session.ID
 	case c.Admission != nil && c.Admission.Admit:
-		fx.Open = t.opening(c.Admission)
+		fx.Open = t.opening(c)
 		fx.Session = fx.Open.ID
 	}
 	allowed := d.Effect == pdp.Allow
@@ -126,8 +144,12 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 	return fx
 }
 
-func (t *turn) opening(a *pdp.Admission) *Opening {
-	o := &Opening{ID: newSessionID(), Ref: t.ref, Shared: t.shared, Alone: a.InheritNone}
+func (t *turn) opening(c *pdp.Case) *Opening {
+	a := c.Admission
+	o := &Opening{
+		ID: newSessionID(), Ref: t.ref, Shared: t.shared, Alone: a.InheritNone,
+		AfterRevocation: t.afterRevocation, Owner: c.Agent.Owner, Chain: c.Agent.Chain,
+	}
 	task := a.Task
 	if !task.Defined() {
 		task = pdp.NoTask

@@ -12,6 +12,8 @@ const (
 	Decided   Kind = 1 // a decision, with its record and effects
 	Settled   Kind = 2 // the outcome of an allowed action
 	Activated Kind = 3 // decisions are made with a generation from here on
+	Revoked   Kind = 4 // authority ends: see [Revocations]
+	Lifted    Kind = 5 // a revocation is taken back
 )
 
 // Entry is one entry of the journal: what happened, and what it does to its
@@ -25,6 +27,9 @@ type Entry struct {
 	Record    *Record
 	Effects   *Effects
 	Settling  *Settling
+	// Revoking is the point that begins; of a [Lifted] entry the one that
+	// ends, with the reason, the actor and the time of lifting it.
+	Revoking *pdp.Revocation
 	// Generation names what was activated.
 	Generation string
 }
@@ -108,6 +113,12 @@ type Opening struct {
 	// Alone says that labels of the agent's other sessions do not reach it;
 	// Past says that they are too old to, and become past labels.
 	Alone, Past bool
+	// AfterRevocation says that the agent's own session before this one was
+	// revoked.
+	AfterRevocation bool
+	// Owner and Chain are the agent's, for counting what a revocation covers.
+	Owner string
+	Chain []pdp.Principal
 }
 
 // Acted is an action as the counts see it.
@@ -185,6 +196,7 @@ func codeEntry(c *coder, e *Entry) {
 	optional(c, &e.Record, codeRecord)
 	optional(c, &e.Effects, codeEffects)
 	optional(c, &e.Settling, codeSettling)
+	optional(c, &e.Revoking, codeRevocation)
 	text(c, &e.Generation)
 }
 
@@ -256,6 +268,9 @@ func codeOpening(c *coder, o *Opening) {
 	c.int(&o.Idle)
 	c.flag(&o.Alone)
 	c.flag(&o.Past)
+	c.flag(&o.AfterRevocation)
+	text(c, &o.Owner)
+	list(c, &o.Chain, codePrincipal)
 }
 
 func codeActed(c *coder, a *Acted) {

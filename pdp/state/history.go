@@ -48,7 +48,7 @@ func (h *History) Begin(ctx context.Context, c *pdp.Case) (pdp.Turn, error) {
 	}
 	t := &turn{History: h, held: held, state: held.State()}
 	t.at = max(c.Now.UnixNano(), t.state.Last) // a partition's time never goes back
-	t.find(c)
+	t.find(c, h.store.Revocations())
 	return t, nil
 }
 
@@ -65,11 +65,16 @@ type turn struct {
 	// session is the one the action belongs to; nil where one would have to
 	// begin. ended is the one that a claim names and that is over.
 	session, ended *Session
+	// afterRevocation says that the agent's own session was revoked, and that
+	// another one would have to begin.
+	afterRevocation bool
 }
 
 // find resolves the session reference (DESIGN 5.4): a claim of the verified
-// token, else the agent itself. What the agent could choose never selects.
-func (t *turn) find(c *pdp.Case) {
+// token, else the agent itself. What the agent could choose never selects. A
+// revoked session that a claim names stays the one it selects, and denies; the
+// agent's own gives way to a new one, which must be admitted.
+func (t *turn) find(c *pdp.Case, revocations *Revocations) {
 	is := pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}
 	t.agent = t.state.Agents[agentKey(is)]
 	t.ref, t.shared = "agent\x00"+agentKey(is), true
@@ -79,6 +84,8 @@ func (t *turn) find(c *pdp.Case) {
 	s := t.state.Sessions[t.state.Refs[t.ref]]
 	switch {
 	case s == nil:
+	case s.Shared && !s.Closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
+		t.afterRevocation = true
 	case !s.ended(t.at):
 		t.session = s
 	case !s.Shared || s.Closed && t.at <= s.Expires:
@@ -99,11 +106,43 @@ func (t *turn) View(c *pdp.Case) pdp.Snapshot {
 		Budgets:   t.budgetsView(c),
 		NewTarget: t.newTarget(c),
 	}
+	// Not even the recorded answer is given again after a revocation.
+	if snapshot.Refusal = t.revoked(c); snapshot.Refusal != nil {
+		return snapshot
+	}
 	snapshot.Recorded, snapshot.Refusal = t.repeated(c)
 	if snapshot.Refusal == nil && snapshot.Recorded == nil {
 		snapshot.Refusal = t.forbidden()
 	}
 	return snapshot
+}
+
+// revoked returns why a revocation point forbids c; nil where none does. The
+// commit asks again: see [Store].
+func (t *turn) revoked(c *pdp.Case) *pdp.Refusal {
+	is := &subject{
+		credential: c.Agent.Credential.Fingerprint, owner: c.Agent.Owner,
+		agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, chain: c.Agent.Chain,
+		system: c.Action.Target.System, resource: c.Action.Target.Resource,
+	}
+	switch {
+	case t.session != nil:
+		is.session = t.session.ID
+	case t.ended != nil:
+		is.session = t.ended.ID
+	}
+	if point := t.store.Revocations().covering(is, time.Unix(0, t.at)); point != nil {
+		return (&RevokedError{By: *point}).refusal()
+	}
+	return nil
+}
+
+// refusal tells the caller no more than that it is so, and the operator which
+// point it was.
+func (e *RevokedError) refusal() *pdp.Refusal {
+	detail := strings.TrimSpace(string(e.By.Kind) + " " + e.By.Subject)
+	return pdp.Refuse(pdp.Revoked, pdp.CodeRevoked, "the authority to do this was revoked",
+		fmt.Sprintf("%s: %s was revoked by %s: %s", e.By.ID, detail, e.By.Actor, e.By.Reason))
 }
 
 // forbidden returns why the state itself says no; nil where it does not.

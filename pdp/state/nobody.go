@@ -20,6 +20,7 @@ type nobodysTurn struct{ *History }
 func (t *nobodysTurn) View(c *pdp.Case) pdp.Snapshot {
 	empty := &turn{History: t.History, state: &Partition{}, at: c.Now.UnixNano()}
 	return pdp.Snapshot{
+		Refusal:  empty.revoked(c),
 		Session:  sessionFields.Of(&sessionView{turn: empty, c: c, nobody: true}),
 		Activity: activityFields.Of(&activityView{turn: empty}),
 		Memory:   empty.memoryView(c),
@@ -30,11 +31,20 @@ func (t *nobodysTurn) View(c *pdp.Case) pdp.Snapshot {
 // Commit implements [pdp.Turn].
 func (t *nobodysTurn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Decision, error) {
 	if d.Effect == pdp.Allow && ctx.Err() != nil {
-		c.Refusal = pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "the allow came too late for the caller")
-		d = pdp.Decision{ID: d.ID, Class: c.Refusal.Class, Reasons: []pdp.Reason{c.Refusal.Reason}, Generation: d.Generation, Digest: d.Digest}
+		d = instead(c, d, pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "the allow came too late for the caller"), 0)
 	}
-	e := &Entry{Kind: Decided, At: c.Now.UnixNano(), Record: newRecord(c, &d, c.Now.UnixNano())}
-	return d, t.crowd.record(context.WithoutCancel(ctx), e)
+	err := t.accept(ctx, c, &d)
+	var revoked *RevokedError
+	if errors.As(err, &revoked) {
+		d = instead(c, d, revoked.refusal(), 0)
+		err = t.accept(ctx, c, &d)
+	}
+	return d, err
+}
+
+func (t *nobodysTurn) accept(ctx context.Context, c *pdp.Case, d *pdp.Decision) error {
+	e := &Entry{Kind: Decided, At: c.Now.UnixNano(), Record: newRecord(c, d, c.Now.UnixNano())}
+	return t.crowd.record(context.WithoutCancel(ctx), e)
 }
 
 // Release implements [pdp.Turn].

@@ -59,27 +59,31 @@ type Agent struct {
 
 // Session is what is remembered of one session.
 type Session struct {
-	ID          string
-	Ref         string
-	Agent       string
-	Shared      bool
-	Task        string // JSON
-	Started     int64
-	Seen        int64 // latest action
-	Expires     int64
-	Idle        int64
-	Alone       bool
-	Closed      bool
-	Quarantined bool
-	Activity    Activity
-	Labels      map[string]Label
-	Memory      Memory
-	Recent      []Recent // oldest first
-	Credentials []string
-	Sent        int64
-	Received    int64
-	Heard       int64 // when an outcome came last; 0: never
-	InFlight    int
+	ID      string
+	Ref     string
+	Agent   string
+	Shared  bool
+	Task    string // JSON
+	Started int64
+	Seen    int64 // latest action
+	Expires int64
+	Idle    int64
+	Alone   bool
+	// AfterRevocation, Owner and Chain: see [Opening].
+	AfterRevocation bool
+	Owner           string
+	Chain           []pdp.Principal
+	Closed          bool
+	Quarantined     bool
+	Activity        Activity
+	Labels          map[string]Label
+	Memory          Memory
+	Recent          []Recent // oldest first
+	Credentials     []string
+	Sent            int64
+	Received        int64
+	Heard           int64 // when an outcome came last; 0: never
+	InFlight        int
 }
 
 // Label is how a session got a label.
@@ -112,7 +116,7 @@ func DecodePartition(b []byte) (*Partition, error) { return decode(b, codePartit
 // budgets have run out.
 func (p *Partition) Forgettable(now int64) bool {
 	for _, s := range p.Sessions {
-		if now <= s.Expires+int64(forgetAfter) && !s.over(now, int64(forgetAfter)) {
+		if now <= s.Forgotten() && !s.over(now, int64(forgetAfter)) {
 			return false
 		}
 	}
@@ -133,6 +137,10 @@ const overdue = time.Hour
 // forgetAfter is how long an ended session is remembered at least. It is not
 // less than the longest that labels may be carried.
 const forgetAfter = 31 * 24 * time.Hour
+
+// Forgotten is when the session is forgotten at the earliest, though a token
+// should still name it.
+func (s *Session) Forgotten() int64 { return s.Expires + int64(forgetAfter) }
 
 // over reports whether an agent's own session (not one that a claim names,
 // which stays as a tombstone) ended more than grace ago.
@@ -201,13 +209,13 @@ func codeAgent(c *coder, a *Agent) {
 }
 
 func codeSession(c *coder, s *Session) {
-	for _, v := range []*string{&s.ID, &s.Ref, &s.Agent, &s.Task} {
+	for _, v := range []*string{&s.ID, &s.Ref, &s.Agent, &s.Task, &s.Owner} {
 		text(c, v)
 	}
 	for _, v := range []*int64{&s.Started, &s.Seen, &s.Expires, &s.Idle, &s.Sent, &s.Received, &s.Heard} {
 		c.int(v)
 	}
-	for _, v := range []*bool{&s.Shared, &s.Alone, &s.Closed, &s.Quarantined} {
+	for _, v := range []*bool{&s.Shared, &s.Alone, &s.AfterRevocation, &s.Closed, &s.Quarantined} {
 		c.flag(v)
 	}
 	codeActivity(c, &s.Activity)
@@ -215,6 +223,7 @@ func codeSession(c *coder, s *Session) {
 	codeMemory(c, &s.Memory)
 	list(c, &s.Recent, codeRecent)
 	list(c, &s.Credentials, text[string])
+	list(c, &s.Chain, codePrincipal)
 	number(c, &s.InFlight)
 }
 

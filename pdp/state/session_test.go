@@ -241,14 +241,14 @@ func TestShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Release()
-	shown := held.State().Show(d.Session, r.settings, r.now())
+	shown := held.State().Show(d.Session, r.settings, nil, r.now())
 	r.expect(shown, map[string]any{"id": `"` + d.Session + `"`, "state": `"open"`, "agent": `{"id":"agent","issuer":"idp"}`})
 	flights := shown.Get("flights")
 	if flights.Len() != 1 || flights.At(0).Get("state").Text() != "unknown" || flights.At(0).Get("decision_id").Text() != d.ID {
 		t.Errorf("flights are %s", value.AppendJSON(nil, flights))
 	}
-	r.expect(held.State().Show(d.Session, r.settings, r.now().Add(24*time.Hour)), map[string]any{"state": `"ended"`})
-	if held.State().Show("s_none", r.settings, r.now()).Defined() {
+	r.expect(held.State().Show(d.Session, r.settings, nil, r.now().Add(24*time.Hour)), map[string]any{"state": `"ended"`})
+	if held.State().Show("s_none", r.settings, nil, r.now()).Defined() {
 		t.Error("a session that never was is shown")
 	}
 }

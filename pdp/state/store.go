@@ -23,8 +23,10 @@ import (
 // commit that was accepted before it began, on any replica. Accepted means
 // that the entry survives the death of the process; what else it survives is
 // the store's documented durability. An entry is accepted whole or not at all.
-// Turns on different partitions do not wait for each other. All methods are
-// safe for concurrent use.
+// Turns on different partitions do not wait for each other. As the last step of
+// accepting an entry, in Held.Commit and in Append, a store asks
+// [Revocations.Check] and accepts nothing where it has an error. All methods
+// are safe for concurrent use.
 type Store interface {
 	// Acquire waits, in order of arrival, for the turn on a partition. It
 	// returns ctx's error when ctx ends first, and [ErrUnavailable] when the
@@ -34,6 +36,17 @@ type Store interface {
 	// Append accepts an entry that belongs to no partition: the record of a
 	// decision about nobody, the activation of a generation.
 	Append(ctx context.Context, e *Entry) error
+	// Revoke accepts an entry of the kind [Revoked] or [Lifted]: it survives
+	// the loss of power whatever the store's durability. Once Revoke has
+	// returned nil, no allow is accepted that a point in force covers, on any
+	// replica, and none stands behind the entry in the journal (invariant 4).
+	// It returns what [Revocations.CanTake] says; after any other error the
+	// point may or may not count, and more may be denied than before, never
+	// less.
+	Revoke(ctx context.Context, e *Entry) error
+	// Revocations returns the points in force, and perhaps one that is being
+	// revoked now.
+	Revocations() *Revocations
 	// Partitions visits every partition, one at a time and each in a turn of
 	// its own, until visit returns an error, which is returned. What visit gets
 	// must not be kept or changed.

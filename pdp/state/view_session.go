@@ -30,6 +30,9 @@ var sessionFields = value.NewFields(
 	sessionField{Name: "id", Read: func(v *sessionView) value.Value { return value.Str(v.s().ID) }},
 	sessionField{Name: "state", Read: func(v *sessionView) value.Value { return value.Str(v.word()) }},
 	sessionField{Name: "new", Read: func(v *sessionView) value.Value { return value.Of(!v.nobody && v.session == nil) }},
+	sessionField{Name: "after_revocation", Read: func(v *sessionView) value.Value {
+		return value.Of(v.afterRevocation || v.s().AfterRevocation)
+	}},
 	sessionField{Name: "started_at", Read: func(v *sessionView) value.Value {
 		return value.Str(time.Unix(0, v.s().Started).UTC().Format(time.RFC3339))
 	}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,10 @@ type journal struct {
 	// full is the last reason why no further segment could be made; broken is
 	// why the disk cannot be trusted any more.
 	full, broken atomic.Pointer[error]
+	// behind are the files before the current one that are perhaps not on the
+	// disk yet: nobody asked for it so far.
+	behind   []string
+	behindMu sync.Mutex
 }
 
 type prepared struct {
@@ -94,7 +99,10 @@ func (j *journal) append(ctx context.Context, kind uint8, payload []byte, durabl
 		offset, fits := s.append(kind, payload)
 		if fits {
 			var err error
-			if j.sync || durable {
+			if durable {
+				err = j.syncBehind()
+			}
+			if err == nil && (j.sync || durable) {
 				err = s.syncer.wait(func() error { return syncFile(s.file) })
 			}
 			s.leave()
@@ -138,6 +146,8 @@ func (j *journal) rotate(ctx context.Context, full *segment) error {
 				j.broken.Store(&err)
 				return j.unavailable(err)
 			}
+		} else {
+			j.leaveBehind(j.currentPath())
 		}
 		j.current.Store(p.segment)
 		full.retire()
@@ -150,6 +160,35 @@ func (j *journal) rotate(ctx context.Context, full *segment) error {
 	case <-time.After(patience):
 		return j.unavailable(errors.New("no further segment was made in time"))
 	}
+}
+
+// currentPath is the file that is being written.
+func (j *journal) currentPath() string {
+	return filepath.Join(j.dir, segmentName(j.current.Load().first))
+}
+
+func (j *journal) leaveBehind(paths ...string) {
+	j.behindMu.Lock()
+	defer j.behindMu.Unlock()
+	j.behind = append(j.behind, paths...)
+}
+
+// syncBehind writes the segments before the current one to the disk: an entry
+// that must outlive a loss of power is of no use behind a hole.
+func (j *journal) syncBehind() error {
+	j.behindMu.Lock()
+	defer j.behindMu.Unlock()
+	for len(j.behind) > 0 {
+		f, err := os.Open(j.behind[0])
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(syncFile(f), f.Close()); err != nil {
+			return err
+		}
+		j.behind = j.behind[1:]
+	}
+	return nil
 }
 
 // syncFile writes what f holds to the disk. Tests replace it.

@@ -100,6 +100,19 @@ func (r *Reader) Partitions(ctx context.Context, visit func(*state.Partition) er
 	return nil
 }
 
+// Revocations returns the points that the snapshot and the journal have now.
+func (r *Reader) Revocations() (*state.Revocations, error) {
+	list, err := segments(r.dir, r.keys.Name())
+	if err != nil {
+		return nil, err
+	}
+	folded, err := fold(r.dir, r.keys.Name(), list)
+	if err != nil {
+		return nil, err
+	}
+	return folded.revocations.With(folded.revoking...), nil
+}
+
 // readEntries visits the accepted entries from a position on and returns the
 // position to go on from.
 func readEntries(ctx context.Context, dir, keyName string, from state.Position, visit func(state.Position, *state.Entry) error) (state.Position, error) {

@@ -12,9 +12,12 @@ import (
 // recovered is what a directory holds: partitions, and where to write on.
 type recovered struct {
 	partitions map[pdp.PartitionKey]*kept
-	reached    state.Position // how far the journal reached after the snapshot
-	sealer     sealer         // stands at the end of the journal
-	notes      []string       // what an operator should know
+	// revocations are those of the snapshot, revoking the entries after it.
+	revocations *state.Revocations
+	revoking    []*state.Entry
+	reached     state.Position // how far the journal reached after the snapshot
+	sealer      sealer         // stands at the end of the journal
+	notes       []string       // what an operator should know
 }
 
 // fold replays the journal over the newest good snapshot. It changes nothing
@@ -62,7 +65,7 @@ func (r *recovered) loadSnapshot(dir, keyName string) (state.Position, error) {
 		for _, k := range s.partitions {
 			r.partitions[k.partition.Key] = &k
 		}
-		r.reached = s.reached
+		r.reached, r.revocations = s.reached, s.revocations
 		return s.begin, nil
 	}
 	return 0, nil
@@ -86,6 +89,9 @@ func (r *recovered) replay(at state.Position, payload []byte) error {
 	e, err := state.DecodeEntry(payload)
 	if err != nil {
 		return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
+	}
+	if e.Revoking != nil {
+		r.revoking = append(r.revoking, e)
 	}
 	if e.Partition == (pdp.PartitionKey{}) {
 		return nil

@@ -16,6 +16,7 @@ import (
 // journal has to be read at the start:
 //
 //	magic, key name (16), begin (8), reached (8), count (8)
+//	the revocations: length (8), encoding
 //	for each partition: position of its latest entry (8), length (8), encoding
 //	CRC-32C of everything before (4)
 //
@@ -25,6 +26,7 @@ import (
 type snapshot struct {
 	path           string
 	begin, reached state.Position
+	revocations    *state.Revocations
 	partitions     []kept
 }
 
@@ -33,7 +35,7 @@ type kept struct {
 	partition *state.Partition
 }
 
-const snapshotMagic = "remit-s1"
+const snapshotMagic = "remit-s2"
 
 var errNoSnapshot = errors.New("no snapshot")
 
@@ -46,12 +48,10 @@ func writeSnapshot(dir, keyName string, s snapshot) error {
 	for _, n := range []uint64{uint64(s.begin), uint64(s.reached), uint64(len(s.partitions))} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
+	b = appendSized(b, s.revocations.AppendBinary)
 	for _, k := range s.partitions {
 		b = binary.BigEndian.AppendUint64(b, uint64(k.at))
-		b = binary.BigEndian.AppendUint64(b, 0)
-		begin := len(b)
-		b = k.partition.AppendBinary(b)
-		binary.BigEndian.PutUint64(b[begin-8:], uint64(len(b)-begin))
+		b = appendSized(b, k.partition.AppendBinary)
 	}
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	path := filepath.Join(dir, snapshotName(s.begin))
@@ -69,6 +69,27 @@ func writeSnapshot(dir, keyName string, s snapshot) error {
 		return err
 	}
 	return errors.Join(syncDir(dir), dropSnapshots(dir))
+}
+
+// appendSized appends what encode appends, with its length in front.
+func appendSized(b []byte, encode func([]byte) []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, 0)
+	begin := len(b)
+	b = encode(b)
+	binary.BigEndian.PutUint64(b[begin-8:], uint64(len(b)-begin))
+	return b
+}
+
+// cutSized returns what [appendSized] appended, and what follows it.
+func cutSized(b []byte) (item, rest []byte, ok bool) {
+	if len(b) < 8 {
+		return nil, nil, false
+	}
+	length, b := binary.BigEndian.Uint64(b), b[8:]
+	if uint64(len(b)) < length {
+		return nil, nil, false
+	}
+	return b[:length], b[length:], true
 }
 
 // dropSnapshots keeps the two newest.
@@ -122,21 +143,26 @@ func readSnapshot(path, keyName string) (*snapshot, error) {
 		return nil, fmt.Errorf("%s was made with other keys: put back the seed file that belongs to the folder", path)
 	}
 	s := &snapshot{path: path, begin: state.Position(binary.BigEndian.Uint64(b[24:])), reached: state.Position(binary.BigEndian.Uint64(b[32:]))}
-	rest := body[head:]
+	item, rest, ok := cutSized(body[head:])
+	if !ok {
+		return nil, bad("it ends too early")
+	}
+	if s.revocations, err = state.DecodeRevocations(item); err != nil {
+		return nil, bad(err.Error())
+	}
 	for range binary.BigEndian.Uint64(b[40:]) {
-		if len(rest) < 16 {
+		if len(rest) < 8 {
 			return nil, bad("it ends too early")
 		}
-		at, length := binary.BigEndian.Uint64(rest), binary.BigEndian.Uint64(rest[8:])
-		if rest = rest[16:]; uint64(len(rest)) < length {
+		at := binary.BigEndian.Uint64(rest)
+		if item, rest, ok = cutSized(rest[8:]); !ok {
 			return nil, bad("it ends too early")
 		}
-		p, err := state.DecodePartition(rest[:length])
+		p, err := state.DecodePartition(item)
 		if err != nil {
 			return nil, bad(err.Error())
 		}
 		s.partitions = append(s.partitions, kept{state.Position(at), p})
-		rest = rest[length:]
 	}
 	return s, nil
 }

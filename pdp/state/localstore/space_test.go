@@ -192,7 +192,7 @@ func TestAFailedSyncStopsTheJournal(t *testing.T) {
 	}
 }
 
-// Closing a session is on the disk before it counts, whatever the durability.
+// Closing a session and revoking are on the disk before it counts, whatever the durability.
 func TestAnEndOfAuthorityIsSynced(t *testing.T) {
 	before := syncFile
 	defer func() { syncFile = before }()
@@ -217,6 +217,15 @@ func TestAnEndOfAuthorityIsSynced(t *testing.T) {
 			t.Errorf("synced %d times, want %d: %v", synced, c.want, err)
 		}
 		held.Release()
+	}
+	e := statetest.Revocation(pdp.RevokedAgent, "agent")
+	for want, e := range []*state.Entry{3: e, 4: statetest.Lift(e)} {
+		if e == nil {
+			continue
+		}
+		if err := s.Revoke(t.Context(), e); err != nil || synced != want {
+			t.Errorf("revoking: synced %d times, want %d: %v", synced, want, err)
+		}
 	}
 	syncFile = before
 }

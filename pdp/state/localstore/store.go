@@ -35,12 +35,13 @@ type Options struct {
 
 // Store is the embedded store. It implements [state.Store] and [state.Log].
 type Store struct {
-	dir     string
-	options Options
-	lock    *os.File
-	journal *journal
-	sealer  *sealer
-	shards  [256]shard
+	dir       string
+	options   Options
+	lock      *os.File
+	journal   *journal
+	sealer    *sealer
+	authority *authority
+	shards    [256]shard
 
 	snapshotAt atomic.Uint64 // position of the newest snapshot
 	snapshot   sync.Mutex    // held by whoever takes one
@@ -105,8 +106,14 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	for key, k := range r.partitions {
 		s.shard(key).slots[key] = &slot{turn: make(chan struct{}, 1), kept: *k}
 	}
+	s.authority = newAuthority(r.revocations.With(r.revoking...))
 	if s.journal, err = startJournal(dir, name, s.options.SegmentBytes, o.Sync, current); err != nil {
 		return nil, err
+	}
+	for _, file := range list {
+		if file.path != s.journal.currentPath() {
+			s.journal.leaveBehind(file.path)
+		}
 	}
 	s.startSealer(r)
 	s.snapshotAt.Store(uint64(s.journal.position()))
@@ -212,8 +219,22 @@ func (s *Store) slot(key pdp.PartitionKey) *slot {
 
 // Append implements [state.Store].
 func (s *Store) Append(ctx context.Context, e *state.Entry) error {
-	_, err := s.write(ctx, e)
+	_, err := s.accept(ctx, e)
 	return err
+}
+
+// accept writes an entry unless it is an allow that is revoked: see
+// [authority].
+func (s *Store) accept(ctx context.Context, e *state.Entry) (state.Position, error) {
+	if e.Record == nil || e.Record.Effect != pdp.Allow {
+		return s.write(ctx, e)
+	}
+	standing := s.authority.enter(e.Partition)
+	defer standing.leave(e.Partition)
+	if err := standing.points.Check(e); err != nil {
+		return 0, err
+	}
+	return s.write(ctx, e)
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -223,7 +244,7 @@ func (s *Store) write(ctx context.Context, e *state.Entry) (state.Position, erro
 	defer buffers.Put(b)
 	*b = e.AppendBinary((*b)[:0])
 	// The end of a session's authority outlives a power cut (DESIGN 5.5).
-	ends := e.Effects != nil && (e.Effects.Close || e.Effects.Quarantine)
+	ends := e.Revoking != nil || e.Effects != nil && (e.Effects.Close || e.Effects.Quarantine)
 	return s.journal.append(ctx, kindEntry, *b, ends)
 }
 
@@ -240,7 +261,7 @@ func (h *held) Commit(ctx context.Context, e *state.Entry) error {
 	if h.released {
 		return errors.New("commit after release")
 	}
-	at, err := h.store.write(ctx, e)
+	at, err := h.store.accept(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -329,9 +350,12 @@ func (s *Store) snapshots() {
 func (s *Store) Snapshot(ctx context.Context) error {
 	s.snapshot.Lock()
 	defer s.snapshot.Unlock()
-	snap := snapshot{begin: s.journal.position()}
+	snap, err := s.beginSnapshot(ctx)
+	if err != nil {
+		return err
+	}
 	now := time.Now().UnixNano()
-	err := s.each(ctx, func(slot *slot) error {
+	err = s.each(ctx, func(slot *slot) error {
 		// What came since begin is replayed, and needs what it came upon.
 		if slot.partition.Seq > 0 && (slot.at >= snap.begin || !slot.partition.Forgettable(now)) {
 			// The encoding is a copy: the partition goes on changing.
@@ -361,6 +385,16 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	}
 	s.snapshotAt.Store(uint64(snap.begin))
 	return nil
+}
+
+// beginSnapshot takes the revocations and the position that goes with them:
+// no revocation that stands before it is missing.
+func (s *Store) beginSnapshot(ctx context.Context) (snapshot, error) {
+	if err := s.authority.hold(ctx); err != nil {
+		return snapshot{}, err
+	}
+	defer s.authority.release()
+	return snapshot{begin: s.journal.position(), revocations: s.authority.accepted}, nil
 }
 
 // Close ends the store in order: a last seal, everything synced, and a snapshot

@@ -16,6 +16,7 @@ const (
 	OnAcquire Op = "acquire"
 	OnCommit  Op = "commit" // the entry is not accepted
 	OnAppend  Op = "append" // the entry is not accepted
+	OnRevoke  Op = "revoke" // the entry is not accepted, and the point does not count
 )
 
 // Faulty is a store whose operations fail when Fail says so; every other goes
@@ -69,6 +70,14 @@ func (f *Faulty) Append(ctx context.Context, e *state.Entry) error {
 		return err
 	}
 	return f.Store.Append(ctx, e)
+}
+
+// Revoke implements [state.Store].
+func (f *Faulty) Revoke(ctx context.Context, e *state.Entry) error {
+	if err := f.check(OnRevoke); err != nil {
+		return err
+	}
+	return f.Store.Revoke(ctx, e)
 }
 
 type faultyHeld struct {

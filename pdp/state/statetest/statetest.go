@@ -33,6 +33,10 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("a turn ends once", func(t *testing.T) { release(t, open(t)) })
 	t.Run("every partition is visited", func(t *testing.T) { visits(t, open(t)) })
 	t.Run("the journal has everything in order", func(t *testing.T) { journal(t, open(t)) })
+	t.Run("what is revoked is not accepted", func(t *testing.T) { revokes(t, open(t)) })
+	t.Run("no allow is accepted after a revocation", func(t *testing.T) { revokesBesideCommits(t, open(t)) })
+	t.Run("a revocation can be lifted", func(t *testing.T) { lifts(t, open(t)) })
+	t.Run("a revocation that is not accepted does not count", func(t *testing.T) { refusesToRevoke(t, open(t)) })
 }
 
 // Key returns the key of the n-th partition of a test; never that of nobody.
@@ -46,7 +50,7 @@ func Entry(p *state.Partition, id string) *state.Entry {
 	at := time.Now().UnixNano()
 	e := &state.Entry{
 		Kind: state.Decided, At: max(at, p.Last), Partition: p.Key, Seq: p.Seq + 1,
-		Record: &state.Record{ID: id, Effect: pdp.Allow, Session: "s", Count: 1},
+		Record: &state.Record{ID: id, Effect: pdp.Allow, Agent: pdp.Principal{ID: "agent"}, Session: "s", System: "api", Count: 1},
 		Effects: &state.Effects{
 			Root: pdp.Principal{ID: "root"}, Agent: pdp.Principal{ID: "agent"}, Session: "s",
 			Action:  state.Acted{Effect: pdp.Allow, System: "api"},
