@@ -107,14 +107,15 @@ func printTail(ctx context.Context, out io.Writer, journal *localstore.Reader, l
 
 func newLogShow() *cobra.Command {
 	return &cobra.Command{
-		Use:   "show DECISION",
-		Short: "Print everything that is known of a decision",
-		Long: `Print the record of a decision and its outcome as JSON. DECISION is its id, or a
-part of it of at least 8 characters, as remit log tail prints it.`,
+		Use:   "show ID",
+		Short: "Print everything that is known of a decision or a revocation",
+		Long: `Print the record of a decision and its outcome, or a revocation and its end, as
+JSON. ID is its id, or a part of it of at least 8 characters, as remit log tail
+prints it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args[0]) < 8 {
-				return fmt.Errorf("%q is too short for a part of a decision's id: give at least 8 characters", args[0])
+				return fmt.Errorf("%q is too short for a part of an id: give at least 8 characters", args[0])
 			}
 			journal, err := openJournal(cmd)
 			if err != nil {
@@ -122,26 +123,28 @@ part of it of at least 8 characters, as remit log tail prints it.`,
 			}
 			found := false
 			err = journal.Entries(cmd.Context(), 0, func(at state.Position, e *state.Entry) error {
-				if !strings.Contains(decisionOf(e), args[0]) {
+				if !strings.Contains(idOf(e), args[0]) {
 					return nil
 				}
 				found = true
 				return printIndented(cmd.OutOrStdout(), audit.Event(at, e))
 			})
 			if err == nil && !found {
-				err = fmt.Errorf("no decision %q is in the journal", args[0])
+				err = fmt.Errorf("no decision or revocation %q is in the journal", args[0])
 			}
 			return err
 		},
 	}
 }
 
-func decisionOf(e *state.Entry) string {
+func idOf(e *state.Entry) string {
 	switch {
 	case e.Record != nil:
 		return e.Record.ID
 	case e.Settling != nil:
 		return e.Settling.ID
+	case e.Revoking != nil:
+		return e.Revoking.ID
 	default:
 		return ""
 	}

@@ -26,6 +26,7 @@ To begin:
   remit eval request.yaml    decide a request from a file, and say why
   remit serve                answer Envoy
   remit log tail             see decisions as they are made
+  remit revoke agent ID      end what an agent may do, at once
 
 Every key of the configuration is also a flag (--policy.timeout 50ms) and an
 environment variable (REMIT_POLICY_TIMEOUT): remit config reference. Completion
@@ -35,7 +36,7 @@ for a shell: remit completion bash, zsh or fish.`,
 	}
 	root.PersistentFlags().StringP(configFlag, "c", defaultFile, "the configuration file; also REMIT_CONFIG")
 	addKeys(root.PersistentFlags(), args)
-	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newRevoke(), newConfig(), newVersion())
 	root.SetArgs(args)
 	return root
 }

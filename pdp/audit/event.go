@@ -15,7 +15,7 @@ import (
 )
 
 // Event returns an entry as an object, with the members "type" (decision,
-// outcome, activation), "position" (of the entry in the journal) and
+// outcome, activation, revocation, lift), "position" (of the entry in the journal) and
 // "timestamp" (RFC 3339, UTC) first.
 func Event(at state.Position, e *state.Entry) value.Value {
 	members := []value.Member{
@@ -32,10 +32,19 @@ func Event(at state.Position, e *state.Entry) value.Value {
 	case e.Settling != nil:
 		members = append(members, value.M("type", value.Str("outcome")))
 		members = append(members, outcome(e.Settling)...)
+	case e.Revoking != nil:
+		members = append(members, value.M("type", value.Str(revocationType(e))), value.M("revocation", state.ShowRevocation(e.Revoking)))
 	default:
 		members = append(members, value.M("type", value.Str("activation")), value.M("bundles", bundle(e.Generation)))
 	}
 	return value.Obj(members...)
+}
+
+func revocationType(e *state.Entry) string {
+	if e.Kind == state.Lifted {
+		return "lift"
+	}
+	return "revocation"
 }
 
 // decision is OPA's event, and what OPA does not know.

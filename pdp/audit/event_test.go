@@ -48,6 +48,8 @@ func TestTypes(t *testing.T) {
 	for want, e := range map[string]*state.Entry{
 		"decision":   decided,
 		"outcome":    {Kind: state.Settled, Settling: &state.Settling{ID: "id", State: pdp.OutcomeDone}},
+		"revocation": {Kind: state.Revoked, Revoking: &pdp.Revocation{ID: "r_1", Kind: pdp.RevokedAgent, Subject: "a"}},
+		"lift":       {Kind: state.Lifted, Revoking: &pdp.Revocation{ID: "r_1", Kind: pdp.RevokedAgent, Subject: "a"}},
 		"activation": {Kind: state.Activated, Generation: "g2"},
 	} {
 		if got := audit.Event(1, e).Get("type").Text(); got != want {

@@ -17,9 +17,23 @@ func Line(e *state.Entry) string {
 	case e.Settling != nil:
 		s := e.Settling
 		return fmt.Sprintf("%s  outcome    %s, status %d  (%s)", when, s.State, s.Status, short(s.ID))
+	case e.Revoking != nil:
+		return when + revocationLine(e)
 	default:
 		return fmt.Sprintf("%s  generation %s is in force", when, e.Generation)
 	}
+}
+
+func revocationLine(e *state.Entry) string {
+	r, what := e.Revoking, "REVOKED"
+	if e.Kind == state.Lifted {
+		what = "LIFTED"
+	}
+	line := fmt.Sprintf("  %-9s  %s  by %s: %s", what, strings.TrimSpace(string(r.Kind)+" "+r.Subject), r.Actor, r.Reason)
+	if !r.Until.IsZero() && e.Kind == state.Revoked {
+		line += "  until " + r.Until.Format(time.RFC3339)
+	}
+	return printable(line + "  (" + r.ID + ")")
 }
 
 func decisionLine(r *state.Record) string {

@@ -15,6 +15,7 @@ type Config struct {
 	Outcomes  Outcomes   `yaml:"outcomes"`
 	Policy    Policy     `yaml:"policy"`
 	State     State      `yaml:"state"`
+	Operators Operators  `yaml:"operators"`
 	Health    Health     `yaml:"health"`
 	Shutdown  Shutdown   `yaml:"shutdown"`
 	Log       Log        `yaml:"log"`

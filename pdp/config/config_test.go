@@ -43,6 +43,7 @@ func TestLoadFillsDefaultsAndRebasesPaths(t *testing.T) {
 		"deny_as":    {l.DenyAs, "tool_error"},
 		"request_id": {l.RequestID, "envoy"},
 		"entrypoint": {c.Policy.Entrypoint, "data.remit.authz.decision"},
+		"operators":  {c.Operators.Socket(), filepath.Join(dir, "data/operators.sock")},
 		"health":     {c.Health.Address, "127.0.0.1:8282"},
 	} {
 		if got[0] != got[1] {
@@ -79,6 +80,8 @@ func TestRefused(t *testing.T) {
 		"odd deny_as":              {"  identity:", "  deny_as: nicely\n  identity:", "listeners[0].deny_as"},
 		"margin beyond deadline":   {"  identity:", "  margin: 900ms\n  identity:", "listeners[0].margin"},
 		"not a duration":           {"bundle: policy }", "bundle: policy, timeout: soon }", "soon"},
+		"operators over TCP":       {"policy:", "operators: { address: \"127.0.0.1:8181\" }\npolicy:", "operators.address"},
+		"operators nowhere":        {"policy:", "operators: { address: \"unix:\" }\npolicy:", "operators.address"},
 		"unknown durability":       {"policy:", "state: { durability: maybe }\npolicy:", "state.durability"},
 	}
 	for name, c := range cases {

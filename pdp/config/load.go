@@ -155,6 +155,7 @@ func (c *Config) fill() {
 	c.Outcomes.TLS.fill()
 	c.Outcomes.Connections.fill(outcomeAge)
 	c.Shutdown.fill()
+	c.Operators.fill(c.State.Dir)
 	orString(&c.Health.Address, "127.0.0.1:8282")
 	orString(&c.Log.Level, "info")
 	orString(&c.Log.Format, "text")
@@ -196,6 +197,7 @@ func (c *Config) rebase(dir string) {
 	}
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
 	c.Outcomes.TLS.rebase(under)
+	c.Operators.Address = rebaseSocket(c.Operators.Address, under)
 }
 
 func rebaseSocket(address string, under func(*string)) string {

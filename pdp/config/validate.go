@@ -45,6 +45,7 @@ func (c *Config) problems() (found []error) {
 	between("policy.timeout", c.Policy.Timeout, time.Millisecond, 10*time.Second, say)
 	c.State.problems(say)
 	checkHostPort("health.address", c.Health.Address, say)
+	c.Operators.problems(say)
 	oneOf("log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}, say)
 	oneOf("log.format", c.Log.Format, []string{"text", "json"}, say)
 	return found

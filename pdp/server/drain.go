@@ -74,4 +74,7 @@ func (d *doors) close() {
 	if d.ops != nil {
 		d.ops.Close()
 	}
+	if d.operators != nil {
+		d.operators.close()
+	}
 }

@@ -35,7 +35,8 @@ type doors struct {
 	// connected is how many connections of proxies are open.
 	connected atomic.Int64
 	// issuers have keys before a new replica counts as ready.
-	issuers *identity.Issuers
+	issuers   *identity.Issuers
+	operators *operatorsDoor
 }
 
 // listening is a gRPC server and where it listens.
@@ -47,7 +48,7 @@ type listening struct {
 }
 
 // listen opens every address; when one cannot be had, none stays open.
-func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, log *slog.Logger) (_ *doors, err error) {
+func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, revoker pdp.Revoker, log *slog.Logger) (_ *doors, err error) {
 	d := &doors{log: log, shutdown: c.Shutdown, health: health.NewServer()}
 	defer func() {
 		if err != nil {
@@ -73,6 +74,9 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, log *slog.Logger
 		if err := d.open(at, true, door.Register); err != nil {
 			return nil, err
 		}
+	}
+	if d.operators, err = openOperators(c, revoker, log); err != nil {
+		return nil, err
 	}
 	if d.ops, err = net.Listen("tcp", c.Health.Address); err != nil {
 		return nil, fmt.Errorf("health.address: %w", err)
@@ -147,11 +151,12 @@ func (d *doors) serve(ctx context.Context) error {
 	for _, c := range d.certificates {
 		go c.watch(watching)
 	}
-	failed := make(chan error, len(d.grpc)+1)
+	failed := make(chan error, len(d.grpc)+2)
 	for _, l := range d.grpc {
 		go func() { failed <- l.server.Serve(l.listener) }()
 	}
 	go func() { failed <- d.http.Serve(d.ops) }()
+	go func() { failed <- d.operators.serve() }()
 	d.setReady(true)
 	var err error
 	select {

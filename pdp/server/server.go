@@ -12,6 +12,7 @@ import (
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/config"
+	"github.com/remit-pdp/remit/pdp/revocation"
 	"github.com/remit-pdp/remit/pdp/state"
 	"github.com/remit-pdp/remit/pdp/state/localstore"
 )
@@ -54,7 +55,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	point.Activate(generation)
 
 	awaitIssuers(ctx, issuers)
-	doors, err := listen(c, point, keys, log)
+	doors, err := listen(c, point, keys, revocation.New(store, time.Now), log)
 	if err != nil {
 		return err
 	}
