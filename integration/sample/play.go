@@ -111,11 +111,11 @@ func call(session *mcp.ClientSession, tool string, arguments map[string]any) fun
 		if !result.IsError {
 			return a, nil
 		}
-		structured, err := json.Marshal(result.StructuredContent)
+		explanation, err := json.Marshal(result.Meta["remit/denial"])
 		if err != nil {
 			return a, err
 		}
-		a.denied, a.message = firstReason(structured)
+		a.denied, a.message = firstReason(explanation)
 		return a, nil
 	}
 }
