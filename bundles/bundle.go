@@ -7,12 +7,12 @@
 package bundles
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -23,10 +23,13 @@ import (
 // Bundle is everything decisions are made with that comes from outside the
 // configuration. Immutable.
 type Bundle struct {
-	// Revision is that of the manifest, else a digest of the content.
+	// Revision is the source's version of the content (a commit), else the
+	// manifest's revision, else Digest.
 	Revision string
-	Modules  []Module
-	Data     value.Value // an object
+	// Digest names the content that is served: sha256, its first 8 bytes.
+	Digest  string
+	Modules []Module
+	Data    value.Value // an object
 	// Tests are the modules whose names end in _test.rego: they are not
 	// served.
 	Tests []Module
@@ -40,95 +43,53 @@ type Module struct {
 	Text []byte
 }
 
-// limits of a bundle: a mistake must not fill the memory.
-type limits struct {
-	file  int64 // bytes of one file
-	all   int64 // bytes of all files
-	files int
-}
-
 // LoadDir reads the bundle in a folder.
 func LoadDir(dir string) (*Bundle, error) {
-	info, err := os.Stat(dir)
+	snapshot, err := Dir(dir).Fetch(context.Background(), "")
 	if err != nil {
-		return nil, fmt.Errorf("read the bundle: %w", err)
+		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("read the bundle: %s is not a folder", dir)
-	}
-	return Load(os.DirFS(dir), dir)
+	return Parse(snapshot)
 }
 
 // Load reads the bundle in fsys; name is what its files are called after in
 // errors.
-func Load(fsys fs.FS, name string) (*Bundle, error) {
-	return load(fsys, name, limits{file: 64 << 20, all: 256 << 20, files: 100_000})
-}
+func Load(fsys fs.FS, name string) (*Bundle, error) { return load(fsys, name, inForce) }
 
 func load(fsys fs.FS, name string, most limits) (*Bundle, error) {
+	g := &Gathering{name: name, most: most}
+	if err := g.walk(fsys); err != nil {
+		return nil, err
+	}
+	return Parse(g.Snapshot())
+}
+
+// Parse makes a bundle of the files of a source. It reports everything that is
+// wrong with them at once, each with file and line.
+func Parse(s *Snapshot) (*Bundle, error) {
 	b := &Bundle{Data: value.Obj()}
 	sum := sha256.New()
 	var problems []error
-	err := fs.WalkDir(fsys, ".", func(file string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case file != "." && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".manifest":
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case entry.IsDir():
-			return nil
-		case entry.Type()&fs.ModeSymlink != 0:
-			// Also one to a folder: policy would silently be missing.
-			return fmt.Errorf("%s is a symbolic link: a bundle holds no links, put what it points to there", path.Join(name, file))
-		case !wanted(file):
-			return nil
-		case !entry.Type().IsRegular():
-			return fmt.Errorf("%s is not a regular file", path.Join(name, file))
+	for _, f := range s.Files {
+		if !strings.HasSuffix(f.Path, "_test.rego") {
+			fmt.Fprintf(sum, "%d %s\n%d\n%s", len(f.Path), f.Path, len(f.Text), f.Text)
 		}
-		if most.files--; most.files < 0 {
-			return fmt.Errorf("%s holds too many files", name)
-		}
-		text, err := readFile(fsys, file, most.file)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path.Join(name, file), err)
-		}
-		if most.all -= int64(len(text)); most.all < 0 {
-			return fmt.Errorf("%s is too large: %s and the files before it hold more bytes than a bundle may", name, file)
-		}
-		if !strings.HasSuffix(file, "_test.rego") {
-			fmt.Fprintf(sum, "%d %s\n%d\n%s", len(file), file, len(text), text)
-		}
-		problems = append(problems, b.take(path.Join(name, file), file, text))
-		return nil
-	})
-	if err := errors.Join(append(problems, err)...); err != nil {
+		problems = append(problems, b.take(path.Join(s.Name, f.Path), f.Path, f.Text))
+	}
+	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
 	if len(b.Modules) == 0 {
-		return nil, fmt.Errorf("%s holds no policy (*.rego)", name)
+		return nil, fmt.Errorf("%s holds no policy (*.rego)", s.Name)
 	}
-	if b.Revision == "" {
-		b.Revision = "sha256:" + hex.EncodeToString(sum.Sum(nil)[:8])
+	b.Digest = "sha256:" + hex.EncodeToString(sum.Sum(nil)[:8])
+	switch {
+	case s.Version != "":
+		b.Revision = s.Version
+	case b.Revision == "":
+		b.Revision = b.Digest
 	}
 	return b, nil
-}
-
-func wanted(file string) bool {
-	return path.Ext(file) == ".rego" || slices.Contains([]string{"data.json", "data.yaml", "data.yml"}, path.Base(file)) || file == ".manifest"
-}
-
-func readFile(fsys fs.FS, file string, most int64) ([]byte, error) {
-	info, err := fs.Stat(fsys, file)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > most {
-		return nil, fmt.Errorf("it has %d bytes; at most %d are read", info.Size(), most)
-	}
-	return fs.ReadFile(fsys, file)
 }
 
 // take makes one file part of the bundle.

@@ -283,7 +283,8 @@ func TestLinks(t *testing.T) {
 	write(t, outside, files{"p.rego": policy, "data.json": `{"a": 1}`})
 	for name, to := range map[string]string{
 		"q.rego": filepath.Join(outside, "p.rego"), "x/data.json": filepath.Join(outside, "data.json"), ".manifest": filepath.Join(outside, "data.json"),
-		"folder": outside, "note.txt": filepath.Join(outside, "p.rego"), "inside.rego": "p.rego", "data.yaml": filepath.Join(outside, "gone"),
+		"folder": outside, "note.txt": filepath.Join(outside, "p.rego"), "data.yaml": filepath.Join(outside, "gone"),
+		"gone.rego": "nothing.rego", "self.rego": "self.rego", "y": "../../../../../../../../etc",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -295,6 +296,14 @@ func TestLinks(t *testing.T) {
 			wantError(t, err, filepath.Join(dir, name), "link")
 		})
 	}
+	// Nor is a folder that holds itself read.
+	dir := t.TempDir()
+	write(t, dir, files{"p.rego": policy, "x/q.rego": policy})
+	if err := os.Symlink("..", filepath.Join(dir, "x", "again")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadDir(dir)
+	wantError(t, err, filepath.Join(dir, "x", "again"), "folder above it")
 	// Of the folder itself the operator has said what it is.
 	link := filepath.Join(t.TempDir(), "bundle")
 	if err := os.Symlink(outside, link); err != nil {

@@ -88,6 +88,8 @@ func mayImport(pkg, ours string) bool {
 		return slices.Contains([]string{"pdp", "pdp/value", "pdp/state"}, ours)
 	case pkg == "bundles":
 		return ours == "pdp/value"
+	case pkg == "bundles/git":
+		return ours == "bundles"
 	default:
 		return false
 	}
@@ -97,6 +99,7 @@ func mayImport(pkg, ours string) bool {
 // imported anywhere but in pdp and pdp/value.
 var libraryRooms = map[string][]string{
 	"github.com/open-policy-agent/opa":               {"pdp/policy", "bundles"},
+	"github.com/go-git":                              {"bundles/git"},
 	"github.com/envoyproxy/go-control-plane":         {"pdp/door"},
 	"github.com/lestrrat-go/jwx":                     {"pdp/identity", "integration"},
 	"github.com/spiffe/go-spiffe":                    {"pdp/identity"},

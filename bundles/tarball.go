@@ -1,0 +1,144 @@
+package bundles
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// Tarball is a file with a bundle as `opa build` makes it (.tar.gz;
+// https://www.openpolicyagent.org/docs/management-bundles#bundle-file-format)
+// as a source. Replace it by renaming: one that is written in place is bad
+// until it is whole.
+type Tarball string
+
+// overhead is what the archive's own headers may take.
+const overhead = 1 << 16
+
+// maxPacked bounds the bytes of the file itself.
+const maxPacked = 64 << 20
+
+// String implements [Source].
+func (t Tarball) String() string { return "tarball " + string(t) }
+
+// Fetch implements [Source].
+func (t Tarball) Fetch(_ context.Context, mark string) (*Snapshot, error) {
+	file, err := os.Open(string(t))
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle: %w", err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read the bundle: %s is not a file", string(t))
+	}
+	packed, err := io.ReadAll(io.LimitReader(file, maxPacked+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle: %w", err)
+	}
+	if len(packed) > maxPacked {
+		return nil, fmt.Errorf("%s has more than %d bytes", string(t), maxPacked)
+	}
+	sum := sha256.Sum256(packed)
+	now := hex.EncodeToString(sum[:])
+	if now == mark {
+		return nil, nil
+	}
+	snapshot, err := unpack(string(t), packed, inForce)
+	if err != nil {
+		return nil, err
+	}
+	snapshot.Mark = now
+	return snapshot, nil
+}
+
+// unpack reads a compressed archive. Nothing of it is written anywhere.
+func unpack(name string, packed []byte, most limits) (*Snapshot, error) {
+	unzipped, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not compressed with gzip: %w", name, err)
+	}
+	bounded := &boundedReader{from: unzipped, left: 2*most.all + overhead}
+	archive := tar.NewReader(bounded)
+	g := &Gathering{name: name, most: most}
+	seen := make(map[string]bool)
+	for entries := 0; ; entries++ {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s is not a whole archive: %w", name, err)
+		}
+		if entries > most.files {
+			return nil, fmt.Errorf("%s holds too many files", name)
+		}
+		if err := g.unpackOne(header, archive, seen); err != nil {
+			return nil, err
+		}
+	}
+	// The checksum stands behind the archive's end.
+	if _, err := io.Copy(io.Discard, bounded); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	return g.Snapshot(), nil
+}
+
+func (g *Gathering) unpackOne(header *tar.Header, text io.Reader, seen map[string]bool) error {
+	file, err := entryPath(header.Name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.name, err)
+	}
+	switch header.Typeflag {
+	case tar.TypeDir:
+		return nil
+	case tar.TypeReg:
+	default:
+		return fmt.Errorf("%s is a link or a device: an archive holds files only", path.Join(g.name, file))
+	}
+	if !Wanted(file) {
+		return nil
+	}
+	if seen[file] {
+		return fmt.Errorf("%s is in the archive twice", path.Join(g.name, file))
+	}
+	seen[file] = true
+	return g.Add(file, header.Size, text)
+}
+
+// entryPath returns the path of an entry from the bundle's root. `opa build`
+// writes a slash before it, tar "./".
+func entryPath(name string) (string, error) {
+	file := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(name, "./"), "/"), "/")
+	if file == "" {
+		return ".", nil
+	}
+	if !fs.ValidPath(file) || strings.Contains(file, `\`) {
+		return "", fmt.Errorf("the entry %q is not a plain path below the bundle's folder", name)
+	}
+	return file, nil
+}
+
+// boundedReader fails when more is read than there may be: a few bytes of gzip
+// can hold gigabytes.
+type boundedReader struct {
+	from io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errors.New("it unpacks to more bytes than a bundle may have")
+	}
+	return n, err
+}
