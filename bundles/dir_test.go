@@ -101,7 +101,7 @@ func TestAFolderIsReadAgainWhenItChanged(t *testing.T) {
 	old := time.Now().Add(-time.Hour)
 	age := func() {
 		for _, name := range []string{"p.rego", "data.json"} {
-			if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+			if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
 		}

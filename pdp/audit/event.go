@@ -35,7 +35,8 @@ func Event(at state.Position, e *state.Entry) value.Value {
 	case e.Revoking != nil:
 		members = append(members, value.M("type", value.Str(revocationType(e))), value.M("revocation", state.ShowRevocation(e.Revoking)))
 	default:
-		members = append(members, value.M("type", value.Str("activation")), value.M("bundles", bundle(e.Generation)))
+		members = append(members, value.M("type", value.Str("activation")), value.M("bundles", bundle(e.Generation)),
+			value.M("problem", value.OptStr(e.Problem)))
 	}
 	return value.Obj(members...)
 }

@@ -19,6 +19,8 @@ func Line(e *state.Entry) string {
 		return fmt.Sprintf("%s  outcome    %s, status %d  (%s)", when, s.State, s.Status, short(s.ID))
 	case e.Revoking != nil:
 		return when + revocationLine(e)
+	case e.Problem != "":
+		return fmt.Sprintf("%s  generation %s was refused: %s", when, e.Generation, e.Problem)
 	default:
 		return fmt.Sprintf("%s  generation %s is in force", when, e.Generation)
 	}

@@ -67,7 +67,7 @@ type Outcomes struct {
 
 // Policy says what decisions are made with.
 type Policy struct {
-	Bundle     string   `yaml:"bundle"`     // the folder with policies, catalog and agents
+	Bundle     Bundle   `yaml:"bundle"`     // where policies, catalog and agents come from: a folder, or an object with one of dir, tarball, git
 	Entrypoint string   `yaml:"entrypoint"` // the rule that decides
 	Timeout    Duration `yaml:"timeout"`    // of one evaluation of the policy
 }

@@ -37,7 +37,7 @@ func TestLoadFillsDefaultsAndRebasesPaths(t *testing.T) {
 		"listener":   {l.Address, "unix:" + filepath.Join(dir, "authz.sock")},
 		"outcomes":   {c.Outcomes.Address, "unix:/run/outcomes.sock"},
 		"keys":       {l.Identity.JWT.JWKSFile, filepath.Join(dir, "keys/jwks.json")},
-		"bundle":     {c.Policy.Bundle, filepath.Join(dir, "policy")},
+		"bundle":     {c.Policy.Bundle.Dir, filepath.Join(dir, "policy")},
 		"state":      {c.State.Dir, filepath.Join(dir, "data")},
 		"durability": {c.State.Durability, "os"},
 		"deny_as":    {l.DenyAs, "tool_error"},

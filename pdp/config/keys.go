@@ -61,7 +61,12 @@ type walk struct {
 func (w *walk) visit(v reflect.Value, at leaf) {
 	switch t := at.typ; {
 	case isLeaf(t):
-		*w.found = append(*w.found, at)
+		if w.whole || t.Kind() != reflect.Struct {
+			*w.found = append(*w.found, at)
+		}
+		if t.Kind() == reflect.Struct { // that has a short form besides its keys
+			w.members(v, at)
+		}
 	case t.Kind() == reflect.Pointer:
 		if !v.IsValid() || v.IsNil() {
 			if !w.whole {
@@ -75,11 +80,16 @@ func (w *walk) visit(v reflect.Value, at leaf) {
 	case t.Kind() == reflect.Slice:
 		w.elements(v, at)
 	default:
-		for _, f := range fields(t) {
-			w.visit(within(v, f.index), leaf{join(at.key, f.name), joinAll(at.names, f.name), f.typ, func() reflect.Value {
-				return at.at().FieldByIndex(f.index)
-			}})
-		}
+		w.members(v, at)
+	}
+}
+
+// members lists the places in the members of a structure.
+func (w *walk) members(v reflect.Value, at leaf) {
+	for _, f := range fields(at.typ) {
+		w.visit(within(v, f.index), leaf{join(at.key, f.name), joinAll(at.names, f.name), f.typ, func() reflect.Value {
+			return at.at().FieldByIndex(f.index)
+		}})
 	}
 }
 

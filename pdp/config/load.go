@@ -138,6 +138,7 @@ func (c *Config) fill() {
 		l.Connections.fill(checkAge)
 		l.Identity.fill()
 	}
+	c.Policy.Bundle.fill()
 	orString(&c.Policy.Entrypoint, "data.remit.authz.decision")
 	orDuration(&c.Policy.Timeout, 100*time.Millisecond)
 	orString(&c.State.Dir, "data")
@@ -186,7 +187,7 @@ func (c *Config) rebase(dir string) {
 			*path = filepath.Join(dir, *path)
 		}
 	}
-	under(&c.Policy.Bundle)
+	c.Policy.Bundle.rebase(under)
 	under(&c.State.Dir)
 	for i := range c.Listeners {
 		l := &c.Listeners[i]

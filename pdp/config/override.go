@@ -172,6 +172,8 @@ func typeName(t reflect.Type) string {
 		return "mapping"
 	case t.Kind() == reflect.Bool:
 		return "switch"
+	case t.Kind() == reflect.Struct:
+		return "text or object"
 	case t.Kind() == reflect.String:
 		return "text"
 	default:

@@ -108,7 +108,7 @@ func TestWithoutAFile(t *testing.T) {
 		t.Errorf("%+v", loaded.Config)
 	}
 	loaded, err = Read(Sources{File: file(t, good), Flags: []Setting{{"policy.bundle", "mine"}}})
-	if err != nil || loaded.Policy.Bundle != filepath.Join(here, "mine") {
+	if err != nil || loaded.Policy.Bundle.Dir != filepath.Join(here, "mine") {
 		t.Errorf("%v, %v", loaded, err)
 	}
 }

@@ -104,6 +104,9 @@ func (r *reference) key(key string, t reflect.Type, meaning string) {
 		}
 		fmt.Fprintf(&r.text, "| `%s` | %s | %s | %s |\n", key, typeName(t), r.defaults[key], meaning)
 		delete(r.defaults, key)
+		if t.Kind() == reflect.Struct {
+			r.structure(key, t)
+		}
 	case t.Kind() == reflect.Pointer:
 		r.key(key, t.Elem(), meaning)
 	case t.Kind() == reflect.Slice:

@@ -36,9 +36,7 @@ func (c *Config) problems() (found []error) {
 	}
 	c.Outcomes.Connections.problems("outcomes.connections", say)
 	c.Shutdown.problems(say)
-	if c.Policy.Bundle == "" {
-		say("policy.bundle", "is required: the folder with the policies; `remit init FOLDER` writes one to start from")
-	}
+	c.Policy.Bundle.problems(say)
 	if !strings.HasPrefix(c.Policy.Entrypoint, "data.") {
 		say("policy.entrypoint", "%q must begin with \"data.\"", c.Policy.Entrypoint)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/remit-pdp/remit/bundles"
+	"github.com/remit-pdp/remit/bundles/git"
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/attributes"
 	"github.com/remit-pdp/remit/pdp/catalog"
@@ -25,18 +26,70 @@ import (
 // NewGeneration makes what decisions are made with from a configuration and the
 // bundle it names; issuers outlive it. It reports everything that is wrong with either at once;
 // the warnings are of what is not wrong but probably not meant.
-func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, now func() time.Time) (_ *pdp.Generation, warnings []error, err error) {
-	bundle, err := bundles.LoadDir(c.Policy.Bundle)
+func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, now func() time.Time) (*pdp.Generation, []error, error) {
+	source, err := newSource(&c.Policy.Bundle)
 	if err != nil {
 		return nil, nil, err
 	}
-	known, catalogErr := catalog.New(bundle.Data.Path("remit", "catalog"), bundle.Locate)
-	engine, policyErr := policy.Compile(ctx, source(bundle), policy.Options{
-		Entrypoint: c.Policy.Entrypoint, Timeout: c.Policy.Timeout.D(), InputSchema: policies.InputSchema,
-	})
+	m, makerErr := newMaker(c, keys, issuers, now)
+	snapshot, err := source.Fetch(ctx, "")
+	if err != nil {
+		return nil, nil, errors.Join(err, makerErr)
+	}
+	generation, warnings, err := m.generation(ctx, snapshot)
+	if err := errors.Join(err, makerErr); err != nil {
+		return nil, nil, err
+	}
+	return generation, warnings, nil
+}
+
+// newSource returns where the configuration says that policy comes from.
+func newSource(b *config.Bundle) (bundles.Source, error) {
+	switch {
+	case b.Git != nil:
+		return git.New(git.Settings{
+			URL: b.Git.URL, Ref: b.Git.Ref, Folder: b.Git.Folder, CAFile: b.Git.CAFile,
+			CredentialsFile: b.Git.CredentialsFile, CredentialsEnv: b.Git.CredentialsEnv,
+		})
+	case b.Tarball != "":
+		return bundles.Tarball(b.Tarball), nil
+	default:
+		return bundles.Dir(b.Dir), nil
+	}
+}
+
+// maker makes one generation after the other, of one configuration and what its
+// source of policy holds. What depends on the configuration alone is made once.
+type maker struct {
+	config   *config.Config
+	digest   string
+	reader   pdp.Reader
+	verifier pdp.Verifier
+}
+
+// newMaker returns a maker. With an error it is good for finding what is wrong
+// with a bundle, and for nothing else.
+func newMaker(c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, now func() time.Time) (*maker, error) {
 	verifier, identityErr := identity.New(identitySettings(c, issuers), keys, now)
 	reading, readingErr := readerSettings(c)
-	if err := errors.Join(catalogErr, policyErr, identityErr, readingErr); err != nil {
+	digest, digestErr := configDigest(c)
+	m := &maker{c, digest, attributes.New(reading), verifier}
+	return m, errors.Join(identityErr, readingErr, digestErr)
+}
+
+// generation makes a generation, or says everything that is wrong with the
+// bundle. Nothing of it is in use before all of it is good.
+func (m *maker) generation(ctx context.Context, s *bundles.Snapshot) (_ *pdp.Generation, warnings []error, err error) {
+	bundle, err := bundles.Parse(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := m.config
+	known, catalogErr := catalog.New(bundle.Data.Path("remit", "catalog"), bundle.Locate)
+	engine, policyErr := policy.Compile(ctx, sourceOf(bundle), policy.Options{
+		Entrypoint: c.Policy.Entrypoint, Timeout: c.Policy.Timeout.D(), InputSchema: policies.InputSchema,
+	})
+	if err := errors.Join(catalogErr, policyErr); err != nil {
 		return nil, nil, err
 	}
 	if err := observesNothing(c, bundle, engine.Observe()); err != nil {
@@ -45,20 +98,25 @@ func NewGeneration(ctx context.Context, c *config.Config, keys *pdp.Keys, issuer
 	for _, problem := range engine.Warnings() {
 		warnings = append(warnings, problem)
 	}
-	digest, err := configDigest(c)
-	if err != nil {
-		return nil, nil, err
-	}
 	return &pdp.Generation{
-		ID:       bundle.Revision + "+" + digest,
-		Reader:   attributes.New(reading),
-		Verifier: verifier,
+		ID:       bundleName(s, bundle) + "+" + m.digest,
+		Reader:   m.reader,
+		Verifier: m.verifier,
 		Catalog:  known,
 		Policy:   engine,
 		Declared: engine.Declared(),
 		Observe:  engine.Observe(),
 		Agents:   bundle.Data.Path("remit", "agents"),
 	}, append(warnings, unmeant(c, bundle)...), nil
+}
+
+// bundleName names a bundle such that another content has another name: a commit
+// does so, a manifest's revision is what somebody wrote.
+func bundleName(s *bundles.Snapshot, b *bundles.Bundle) string {
+	if s.Version != "" || b.Revision == b.Digest {
+		return b.Revision
+	}
+	return b.Revision + "@" + b.Digest
 }
 
 // unmeant are settings that are allowed and rarely wanted.
@@ -85,7 +143,7 @@ func unmeant(c *config.Config, b *bundles.Bundle) (warnings []error) {
 	return warnings
 }
 
-func source(b *bundles.Bundle) policy.Source {
+func sourceOf(b *bundles.Bundle) policy.Source {
 	s := policy.Source{Revision: b.Revision, Data: b.Data, Locate: b.Locate}
 	for _, m := range b.Modules {
 		s.Modules = append(s.Modules, policy.Module{Path: m.Path, Text: m.Text})

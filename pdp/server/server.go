@@ -30,13 +30,6 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	issuers := NewIssuers(c, log)
 	defer issuers.Close()
-	generation, warnings, err := NewGeneration(ctx, c, keys, issuers, time.Now)
-	if err != nil {
-		return err
-	}
-	for _, warning := range warnings {
-		log.Warn(warning.Error())
-	}
 	store, err := localstore.Open(c.State.Dir, storeOptions(c, keys, log))
 	if err != nil {
 		return err
@@ -48,19 +41,22 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	point := pdp.NewPoint(history, keys, time.Now, func(cause any, stack []byte) {
 		log.Error("a panic became a denial", "cause", fmt.Sprint(cause), "stack", string(stack))
 	})
-	activated := &state.Entry{Kind: state.Activated, At: time.Now().UnixNano(), Generation: generation.ID}
-	if err := store.Append(ctx, activated); err != nil {
+	policy, err := newActivation(c, keys, issuers, point, store, log)
+	if err != nil {
 		return err
 	}
-	point.Activate(generation)
-
+	if err := policy.start(ctx); err != nil {
+		return err
+	}
 	awaitIssuers(ctx, issuers)
 	doors, err := listen(c, point, keys, revocation.New(store, time.Now), log)
 	if err != nil {
 		return err
 	}
 	doors.issuers = issuers
-	log.Info("serving", "generation", generation.ID, "listeners", len(c.Listeners), "state", c.State.Dir)
+	doors.http.Handler = withPolicy(doors.http.Handler, policy)
+	defer policy.watch(ctx, c.Policy.Bundle.Poll.D())()
+	log.Info("serving", "generation", point.Generation().ID, "listeners", len(c.Listeners), "state", c.State.Dir)
 	return doors.serve(ctx)
 }
 

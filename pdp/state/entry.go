@@ -11,7 +11,7 @@ type Kind uint8
 const (
 	Decided   Kind = 1 // a decision, with its record and effects
 	Settled   Kind = 2 // the outcome of an allowed action
-	Activated Kind = 3 // decisions are made with a generation from here on
+	Activated Kind = 3 // decisions are made with a generation from here on, or it was refused
 	Revoked   Kind = 4 // authority ends: see [Revocations]
 	Lifted    Kind = 5 // a revocation is taken back
 )
@@ -30,8 +30,10 @@ type Entry struct {
 	// Revoking is the point that begins; of a [Lifted] entry the one that
 	// ends, with the reason, the actor and the time of lifting it.
 	Revoking *pdp.Revocation
-	// Generation names what was activated.
+	// Generation names what was activated, or was refused to be because of
+	// Problem.
 	Generation string
+	Problem    string
 }
 
 // Record is the decision record: the evidence of one decision.
@@ -198,6 +200,7 @@ func codeEntry(c *coder, e *Entry) {
 	optional(c, &e.Settling, codeSettling)
 	optional(c, &e.Revoking, codeRevocation)
 	text(c, &e.Generation)
+	text(c, &e.Problem)
 }
 
 func codeRecord(c *coder, r *Record) {
