@@ -29,21 +29,23 @@ var (
 			"acceptedOutputModes": nil, "taskPushNotificationConfig": pushShape, "historyLength": nil, "returnImmediately": nil,
 		},
 	}
-	taskShape   = shape{"tenant": nil, "id": nil, "historyLength": nil, "metadata": nil}
-	configShape = shape{"tenant": nil, "taskId": nil, "id": nil, "pageSize": nil, "pageToken": nil}
 )
 
 // a2aShapes are the requests by their method (a2a.proto).
 var a2aShapes = map[string]shape{
-	"SendMessage": sendShape, "SendStreamingMessage": sendShape,
-	"GetTask": taskShape, "CancelTask": taskShape, "SubscribeToTask": taskShape,
+	"SendMessage":          sendShape,
+	"SendStreamingMessage": sendShape,
+	"GetTask":              {"tenant": nil, "id": nil, "historyLength": nil},
+	"CancelTask":           {"tenant": nil, "id": nil, "metadata": nil},
+	"SubscribeToTask":      {"tenant": nil, "id": nil},
 	"ListTasks": {
 		"tenant": nil, "contextId": nil, "status": nil, "pageSize": nil, "pageToken": nil, "historyLength": nil,
 		"statusTimestampAfter": nil, "includeArtifacts": nil,
 	},
 	"CreateTaskPushNotificationConfig": pushShape,
-	"GetTaskPushNotificationConfig":    configShape, "ListTaskPushNotificationConfigs": configShape,
-	"DeleteTaskPushNotificationConfig": configShape,
+	"GetTaskPushNotificationConfig":    {"tenant": nil, "taskId": nil, "id": nil},
+	"DeleteTaskPushNotificationConfig": {"tenant": nil, "taskId": nil, "id": nil},
+	"ListTaskPushNotificationConfigs":  {"tenant": nil, "taskId": nil, "pageSize": nil, "pageToken": nil},
 	"GetExtendedAgentCard":             {"tenant": nil},
 }
 

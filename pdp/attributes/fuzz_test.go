@@ -84,7 +84,7 @@ func checkQuery(t *testing.T, query string, got value.Value) {
 
 func checkRefusal(t *testing.T, err error) {
 	var r *pdp.Refusal
-	codes := []string{CodeHost, CodePath, CodeHeader, CodeBody, CodeRPC, CodeTruncated}
+	codes := []string{CodeHost, CodePath, CodeHeader, CodeBody, CodeRPC, CodeGRPC, CodeTruncated, pdp.CodeRevision}
 	if !errors.As(err, &r) || r.Class != pdp.Unreadable || !slices.Contains(codes, r.Reason.Code) || r.Detail == "" {
 		t.Fatalf("refused with %#v", err)
 	}

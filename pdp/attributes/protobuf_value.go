@@ -103,7 +103,7 @@ func fixedValue(kind protoreflect.Kind, bits uint64) value.Value {
 	switch kind {
 	case protoreflect.FloatKind:
 		f := float64(math.Float32frombits(uint32(bits)))
-		if v := value.Float(f); !v.Defined() || f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		if v := value.Float(f); !v.Defined() || f == math.Trunc(f) && math.Abs(f) < 1<<24 {
 			return v
 		}
 		return value.Decimal(strconv.FormatFloat(f, 'g', -1, 32))
