@@ -271,43 +271,56 @@ func TestEnvoysPingsAreWelcome(t *testing.T) {
 	}
 }
 
-// Ended under load, one of two remits costs no request anything: health says so
-// before it stops. Where it is the only one, a request gets its decision or
-// 503, and never gets past it.
+// Ended under load, one of two remits costs no request anything, because health
+// says so before it stops; without the pause it does. Where it is the only one, a
+// request gets its decision or 503, and never gets past it.
 func TestEndedUnderLoad(t *testing.T) {
-	r := newRemote(t)
-	r.second = freePort(t)
-	var options *harness.Options
-	s := startStack(t, "limits", r.options(t), func(o *harness.Options) {
-		text, err := os.ReadFile(o.Remit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(o.Remit, append(text, "shutdown: { pause: 4s }\n"...), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		options = o
-	})
-	second := r.startSecond(t, s, options)
+	for name, c := range map[string]struct {
+		pause string
+		fail  bool
+	}{"health first": {"4s", false}, "no pause": {"1ms", true}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRemote(t)
+			r.second = freePort(t)
+			var options *harness.Options
+			s := startStack(t, "limits", r.options(t), func(o *harness.Options) {
+				text, err := os.ReadFile(o.Remit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(o.Remit, append(text, "shutdown: { pause: "+c.pause+" }\n"...), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				options = o
+			})
+			second := r.startSecond(t, s, options)
 
-	stop := steady(t, s, "user:two")
-	time.Sleep(3 * time.Second)
-	began := time.Now()
-	s.Remit.Stop()
-	took := time.Since(began)
+			stop := steady(t, s, "user:two")
+			time.Sleep(3 * time.Second)
+			began := time.Now()
+			s.Remit.Stop()
+			took := time.Since(began)
+			time.Sleep(time.Second)
+			answers := stop()
+			failed := len(answers) - count(answers, answer.allowed)
+			if (failed > 0) != c.fail || len(answers) < 100 {
+				t.Errorf("%d of %d failed: %v", failed, len(answers), codes(answers))
+			}
+			t.Logf("two remits, one ended in %s: %d requests: %v", took.Round(10*time.Millisecond), len(answers), codes(answers))
+			endTheLast(t, s, second)
+		})
+	}
+}
+
+// endTheLast ends the only remit under load.
+func endTheLast(t *testing.T, s *harness.Stack, last *harness.Remit) {
+	t.Helper()
+	calls := s.API.Calls.Load()
+	stop := steady(t, s, "user:one")
+	time.Sleep(time.Second)
+	last.Stop()
 	time.Sleep(time.Second)
 	answers := stop()
-	if allowed := count(answers, answer.allowed); allowed != len(answers) || allowed < 100 {
-		t.Errorf("%d of %d were allowed: %v", allowed, len(answers), codes(answers))
-	}
-	t.Logf("two remits, one ended in %s: %d requests, none failed", took.Round(10*time.Millisecond), len(answers))
-
-	calls := s.API.Calls.Load()
-	stop = steady(t, s, "user:one")
-	time.Sleep(time.Second)
-	second.Stop()
-	time.Sleep(time.Second)
-	answers = stop()
 	allowed := count(answers, answer.allowed)
 	outage := count(answers, func(a answer) bool { return a.status == http.StatusServiceUnavailable })
 	if allowed == 0 || outage == 0 || allowed+outage != len(answers) {
