@@ -10,14 +10,21 @@ import (
 // Case is everything known so far about one question. Decide fills it step by
 // step; seams read it and must not keep it.
 type Case struct {
+	Question   Question
 	Now        time.Time
 	Generation *Generation
 	Envelope   *Envelope
-	Partition  PartitionKey // zero without an identity
-	Request    Request
-	Agent      Agent
-	Action     Action
-	Snapshot   Snapshot
+	// Caller is the envelope whose credential and session token count: the
+	// same one, except where an action is only supposed.
+	Caller *Envelope
+	// Task is what the agent declares that a session is for; undefined where
+	// nobody asks about one.
+	Task      value.Value
+	Partition PartitionKey // zero without an identity
+	Request   Request
+	Agent     Agent
+	Action    Action
+	Snapshot  Snapshot
 	// Admission is what the policy said about a session that would begin; nil
 	// while there is an open one, or before it was asked.
 	Admission *Admission
@@ -26,6 +33,8 @@ type Case struct {
 	Verdict Verdict
 	// WouldDeny are the denials that are not enforced here ([Observe]).
 	WouldDeny []Observed
+	// Own is what the agent may know of its session, where it asks.
+	Own value.Value
 	// PolicyTime is how long the policy took.
 	PolicyTime time.Duration
 }
@@ -45,32 +54,33 @@ func (c *Case) look(turn Turn) {
 	}
 }
 
-// judge asks the policy: with no open session whether one may begin, then about
-// the action, both on the same snapshot. Whatever was refused before is not
-// put to the policy.
+// judge finds the verdict. Whatever was refused before is not put to the
+// policy.
 func (c *Case) judge(ctx context.Context, turn Turn) {
 	if c.Refusal != nil || c.Snapshot.Recorded != nil {
 		return
 	}
 	start := time.Now()
 	defer func() { c.PolicyTime = time.Since(start) }()
-	if c.Snapshot.Kept && !c.Snapshot.Open {
-		admission, err := c.Generation.Policy.Admit(ctx, c.Input())
-		if err == nil && !admission.Admit {
-			err = notAdmitted(admission)
+	switch c.Question {
+	case AboutSession:
+		if c.admit(ctx, turn) {
+			c.Verdict = Verdict{Effect: Allow, Reasons: c.Admission.Reasons}
 		}
-		c.WouldDeny = append(c.WouldDeny, admission.WouldDeny...)
-		if err != nil {
-			if r := refusal(err); !c.Observes(r) {
-				c.refuse(r)
-				return
-			}
-			admission = Admission{Admit: true, Task: NoTask}
-		}
-		c.Admission = &admission
-		if c.look(turn); c.Refusal != nil {
-			return
-		}
+	case AboutEnding:
+		c.Verdict = Verdict{Effect: Allow, Session: Directive{Close: true}}
+	case AboutItself:
+		c.Verdict, c.Own = Verdict{Effect: Allow}, c.own()
+	default:
+		c.act(ctx, turn)
+	}
+}
+
+// act asks the policy about an action: with no open session whether one may
+// begin, then about the action, both on the same snapshot.
+func (c *Case) act(ctx context.Context, turn Turn) {
+	if c.Snapshot.Kept && !c.Snapshot.Open && !c.admit(ctx, turn) {
+		return
 	}
 	verdict, err := c.Generation.Policy.Decide(ctx, c.Input())
 	if err == nil && !c.Snapshot.Kept && verdict.lasting() {
@@ -82,12 +92,42 @@ func (c *Case) judge(ctx context.Context, turn Turn) {
 	c.observe()
 }
 
+// admit asks whether a session may begin.
+func (c *Case) admit(ctx context.Context, turn Turn) bool {
+	admission, err := c.Generation.Policy.Admit(ctx, c.Input())
+	if err == nil && !admission.Admit {
+		err = notAdmitted(admission)
+	}
+	c.WouldDeny = append(c.WouldDeny, admission.WouldDeny...)
+	if err != nil {
+		if r := refusal(err); !c.Observes(r) {
+			c.refuse(r)
+			return false
+		}
+		admission = Admission{Admit: true, Task: NoTask}
+	}
+	c.Admission = &admission
+	c.look(turn)
+	return c.Refusal == nil
+}
+
+// identified refuses what only a known agent can ask; about a session of its
+// own it asks with the session's token.
+func (c *Case) identified() {
+	if c.Question != AboutAction && !c.Agent.Known() {
+		c.refuse(Refuse(Unauthenticated, CodeUnauthenticated, "a valid credential is required", "the request carries no credential"))
+	}
+	if (c.Question == AboutEnding || c.Question == AboutItself) && len(c.Caller.SessionTokens) == 0 {
+		c.refuse(Refuse(OutOfScope, CodeNoSession, "present the token of the session", "the request carries no session token"))
+	}
+}
+
 // decision returns what c comes to, under a new id. It is an allow only where
 // the policy's verdict is one and no step refused.
 func (c *Case) decision(id string) Decision {
 	d := Decision{ID: id, Digest: c.Request.Digest, Generation: c.Generation.ID, WouldDeny: c.WouldDeny}
 	if c.Refusal != nil {
-		d.Class, d.Reasons = c.Refusal.Class, []Reason{c.Refusal.Reason}
+		d.Class, d.Reasons, d.Retry = c.Refusal.Class, []Reason{c.Refusal.Reason}, c.Refusal.Retry
 		return d
 	}
 	v := &c.Verdict

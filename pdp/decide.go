@@ -38,8 +38,13 @@ func (p *Point) Generation() *Generation { return p.generation.Load() }
 // recorded: the zero Decision, a refusal, a panic, a missed deadline are all
 // denials. ctx must end early enough before the caller's deadline for the
 // answer to travel.
-func (p *Point) Decide(ctx context.Context, env *Envelope) (d Decision) {
-	c := &Case{Now: p.now(), Envelope: env, Generation: p.generation.Load()}
+func (p *Point) Decide(ctx context.Context, env *Envelope) Decision {
+	return p.answer(ctx, &Case{Envelope: env, Caller: env})
+}
+
+// answer answers the question of c.
+func (p *Point) answer(ctx context.Context, c *Case) (d Decision) {
+	c.Now, c.Generation = p.now(), p.generation.Load()
 	defer func() { d.Reply = c.reply() }()
 	defer p.denyPanic(ctx, c, &d)
 	if c.Generation == nil {
@@ -47,16 +52,19 @@ func (p *Point) Decide(ctx context.Context, env *Envelope) (d Decision) {
 	}
 
 	var err error
-	c.Request, err = c.Generation.Reader.Read(env)
+	c.Request, err = c.Generation.Reader.Read(c.Envelope)
 	c.refuse(err)
 
-	c.Agent, err = c.Generation.Verifier.Verify(ctx, env)
+	c.Agent, err = c.Generation.Verifier.Verify(ctx, c.Caller)
 	c.refuse(err)
+	c.identified()
 	if c.Agent.Known() {
 		c.Partition = p.keys.Partition(c.Agent.Root())
 	}
 
-	c.Action = c.Generation.Catalog.Find(&c.Request)
+	if c.Question == AboutAction || c.Question == Supposed {
+		c.Action = c.Generation.Catalog.Find(&c.Request)
+	}
 
 	turn, err := p.history.Begin(ctx, c)
 	if err != nil {
@@ -70,7 +78,12 @@ func (p *Point) Decide(ctx context.Context, env *Envelope) (d Decision) {
 	if c.Snapshot.Recorded != nil {
 		return *c.Snapshot.Recorded
 	}
-	d, err = turn.Commit(ctx, c, c.decision(p.ids.New(c.Partition)))
+	d = c.decision(p.ids.New(c.Partition))
+	if c.Question == AboutItself && d.Effect == Allow {
+		d.ID = "" // nothing was decided: there is no record
+		return d
+	}
+	d, err = turn.Commit(ctx, c, d)
 	if err != nil {
 		return p.unavailable(ctx, c, err)
 	}

@@ -28,6 +28,8 @@ type Decision struct {
 	Session    string
 	Generation string
 	Digest     [32]byte
+	// Opened is the session that began by explicit admission; nil otherwise.
+	Opened *Opened
 	// Reply is how the caller asked, for a door that answers in kind. It is
 	// the question's, not the record's.
 	Reply Reply

@@ -62,4 +62,6 @@ type Budget struct {
 	Unit   string
 	// KeepOnFailure says that a charge stands when its action fails.
 	KeepOnFailure bool
+	// Shown says that an agent may see how much of it remains.
+	Shown bool
 }

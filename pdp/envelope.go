@@ -41,6 +41,10 @@ type Envelope struct {
 	// (Envoy without pack_as_bytes), so that Body is not what the tool gets.
 	BodyLossy bool
 
+	// SessionTokens are the values of the session header, as sent; the header
+	// is not among Headers. Any but one that is good is a denial.
+	SessionTokens []string
+
 	// HTTPID and Sent identify a question among those of one Proxy
 	// (invariant 10): Envoy's internal stream id, and when the first byte of
 	// the request arrived at the proxy.

@@ -21,6 +21,7 @@ var inputFields = value.NewFields(
 	value.Field[Case]{Name: "request", Read: func(c *Case) value.Value { return requestFields.Of(&c.Request) }},
 	value.Field[Case]{Name: "agent", Read: func(c *Case) value.Value { return agentFields.Of(c) }},
 	value.Field[Case]{Name: "session", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Session) }},
+	value.Field[Case]{Name: "task", Read: func(c *Case) value.Value { return orEmpty(c.Task) }},
 	value.Field[Case]{Name: "action", Read: func(c *Case) value.Value { return actionFields.Of(&c.Action) }},
 	value.Field[Case]{Name: "target", Read: func(c *Case) value.Value { return targetFields.Of(c) }},
 	value.Field[Case]{Name: "memory", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Memory) }},
@@ -86,7 +87,7 @@ var agentFields = value.NewFields(
 )
 
 var actionFields = value.NewFields(
-	value.Field[Action]{Name: "operation", Read: func(a *Action) value.Value { return value.Str(string(a.Operation)) }},
+	value.Field[Action]{Name: "operation", Read: func(a *Action) value.Value { return value.Str(string(a.operation())) }},
 	value.Field[Action]{Name: "tool", Read: func(a *Action) value.Value { return value.Str(a.Tool) }},
 	value.Field[Action]{Name: "arguments", Read: func(a *Action) value.Value { return orEmpty(a.Arguments) }},
 	value.Field[Action]{Name: "digest", Read: func(a *Action) value.Value { return value.Str(hex.EncodeToString(a.Digest[:])) }},
@@ -176,6 +177,9 @@ func TimeInput(t time.Time) value.Value {
 		value.M("minute", value.Int(int64(t.Minute()))),
 	)
 }
+
+// operation spells an unset operation out as what it counts as.
+func (a *Action) operation() Operation { return Operations[a.Operation.Index()] }
 
 // sensitivity spells an unset sensitivity out as what it counts as.
 func (t *Target) sensitivity() Sensitivity { return Sensitivities[t.Sensitivity.Level()] }

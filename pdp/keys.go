@@ -18,9 +18,9 @@ const SeedSize = 32
 // ids, stamps) is keyed with them, so the state directory and the seed belong
 // together. Immutable, safe for concurrent use.
 type Keys struct {
-	fingerprint, partition, id, stamp []byte
-	seal                              ed25519.PrivateKey
-	name                              string
+	fingerprint, partition, id, stamp, session []byte
+	seal                                       ed25519.PrivateKey
+	name                                       string
 }
 
 // NewKeys derives the keys from a secret seed of [SeedSize] bytes (HKDF-SHA256,
@@ -30,7 +30,7 @@ func NewKeys(seed []byte) (*Keys, error) {
 		return nil, fmt.Errorf("key seed has %d bytes, want %d", len(seed), SeedSize)
 	}
 	derived := make(map[string][]byte)
-	for _, purpose := range []string{"fingerprint", "partition", "decision id", "stamp", "seal", "name"} {
+	for _, purpose := range []string{"fingerprint", "partition", "decision id", "stamp", "session token", "seal", "name"} {
 		key, err := hkdf.Key(sha256.New, seed, nil, "remit "+purpose, 32)
 		if err != nil {
 			return nil, fmt.Errorf("derive the %s key: %w", purpose, err)
@@ -42,6 +42,7 @@ func NewKeys(seed []byte) (*Keys, error) {
 		partition:   derived["partition"],
 		id:          derived["decision id"],
 		stamp:       derived["stamp"],
+		session:     derived["session token"],
 		seal:        ed25519.NewKeyFromSeed(derived["seal"]),
 		name:        hex.EncodeToString(derived["name"][:8]),
 	}, nil

@@ -1,6 +1,9 @@
 package pdp
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Refusal is why a step says no. It is an error, and it is a decision's class
 // and reason: every denial that does not come from a policy is one.
@@ -10,6 +13,8 @@ type Refusal struct {
 	// Detail tells the operator what exactly was wrong; it goes to the record
 	// and the log, never to the caller, and holds no secret.
 	Detail string
+	// Retry is how long to wait before trying again; 0: it cannot help.
+	Retry time.Duration
 }
 
 // Refuse returns the refusal with this class, reason code, message for the

@@ -159,6 +159,9 @@ const (
 	CodeNotAdmitted      = "not_admitted"       // the session may not begin
 	CodeRevoked          = "revoked"            // a revocation point covers the action
 	CodeSessionEnded     = "session_ended"      // closed or past its maximum age
+	CodeSessionToken     = "session_token"      // the session token is not good
+	CodeNoSession        = "no_session"         // the question is about a session, and no token names one
+	CodeQuestionLimit    = "question_limit"     // too many questions about what would be allowed
 	CodeSessionLimit     = "session_limit"      // too many sessions, or opened too fast
 	CodeQuarantined      = "quarantined"        // the session may do nothing more for now
 	CodeBudgetSpent      = "budget_spent"       // a budget would be exceeded

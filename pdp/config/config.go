@@ -13,6 +13,7 @@ import "time"
 type Config struct {
 	Listeners []Listener `yaml:"listeners"`
 	Outcomes  Outcomes   `yaml:"outcomes"`
+	Agents    Agents     `yaml:"agents"`
 	Policy    Policy     `yaml:"policy"`
 	State     State      `yaml:"state"`
 	Operators Operators  `yaml:"operators"`

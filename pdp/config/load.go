@@ -139,6 +139,7 @@ func (c *Config) fill() {
 		l.Identity.fill()
 	}
 	c.Policy.Bundle.fill()
+	c.Agents.fill(c.Listeners)
 	orString(&c.Policy.Entrypoint, "data.remit.authz.decision")
 	orDuration(&c.Policy.Timeout, 100*time.Millisecond)
 	orString(&c.State.Dir, "data")
@@ -199,6 +200,7 @@ func (c *Config) rebase(dir string) {
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
 	c.Outcomes.TLS.rebase(under)
 	c.Operators.Address = rebaseSocket(c.Operators.Address, under)
+	c.Agents.Address = rebaseSocket(c.Agents.Address, under)
 }
 
 func rebaseSocket(address string, under func(*string)) string {

@@ -37,6 +37,7 @@ func (c *Config) problems() (found []error) {
 	c.Outcomes.Connections.problems("outcomes.connections", say)
 	c.Shutdown.problems(say)
 	c.Policy.Bundle.problems(say)
+	c.Agents.problems(c.Listeners, say)
 	if !strings.HasPrefix(c.Policy.Entrypoint, "data.") {
 		say("policy.entrypoint", "%q must begin with \"data.\"", c.Policy.Entrypoint)
 	}

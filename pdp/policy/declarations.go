@@ -109,6 +109,7 @@ func readBudget(name string, r *reading) *pdp.Budget {
 		Window:        r.member("window").duration(0, time.Second, maxTTL),
 		Unit:          r.member("unit").str(),
 		KeepOnFailure: r.member("keep_on_failure").flag(),
+		Shown:         r.member("shown").flag(),
 	}
 	if !r.of.Get("limit").Defined() {
 		r.wrong("has no limit")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -53,6 +54,9 @@ func (d *doors) drain() {
 			checks.Go(l.server.GracefulStop)
 		}
 	}
+	if d.agents != nil {
+		checks.Go(func() { d.agents.server.Shutdown(context.Background()) }) // what does not end, close ends
+	}
 	checks.Wait()
 	for _, l := range d.grpc {
 		if l.endless {
@@ -67,6 +71,10 @@ func (d *doors) close() {
 	for _, l := range d.grpc {
 		l.server.Stop()
 		l.listener.Close()
+	}
+	if d.agents != nil {
+		d.agents.server.Close()
+		d.agents.listener.Close()
 	}
 	if d.http != nil {
 		d.http.Close()

@@ -29,6 +29,7 @@ type doors struct {
 	grpc         []listening
 	certificates []*certificates
 	http         *http.Server
+	agents       *agentsDoor
 	ops          net.Listener
 	health       *health.Server
 	ready        atomic.Bool
@@ -61,7 +62,7 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, revoker pdp.Revo
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		at := address{key: "listeners." + l.Name, address: l.Address, tls: l.TLS, connections: l.Connections}
-		door := extauthz.NewServer(doorSettings(l), point, keys, time.Now, crashed)
+		door := extauthz.NewServer(doorSettings(c, l), point, keys, time.Now, crashed)
 		if err := d.open(at, false, door.Register, grpc.UnaryInterceptor(extauthz.Guard(crashed))); err != nil {
 			return nil, err
 		}
@@ -78,6 +79,9 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, revoker pdp.Revo
 	if d.operators, err = openOperators(c, revoker, log); err != nil {
 		return nil, err
 	}
+	if d.agents, err = openAgents(c, point, log, crashed); err != nil {
+		return nil, err
+	}
 	if d.ops, err = net.Listen("tcp", c.Health.Address); err != nil {
 		return nil, fmt.Errorf("health.address: %w", err)
 	}
@@ -85,9 +89,9 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, revoker pdp.Revo
 	return d, nil
 }
 
-func doorSettings(l *config.Listener) extauthz.Settings {
+func doorSettings(c *config.Config, l *config.Listener) extauthz.Settings {
 	return extauthz.Settings{
-		Listener: l.Name, Caller: caller(l), TrustID: l.RequestID == "envoy", BodyIsExact: l.BodyIsExact,
+		Listener: l.Name, Caller: caller(l), TrustID: l.RequestID == "envoy", BodyIsExact: l.BodyIsExact, SessionHeader: c.Agents.SessionHeader,
 		DenyAs: extauthz.DenyAs(l.DenyAs), Deadline: l.Deadline.D(), Margin: l.Margin.D(),
 	}
 }
@@ -157,6 +161,9 @@ func (d *doors) serve(ctx context.Context) error {
 	}
 	go func() { failed <- d.http.Serve(d.ops) }()
 	go func() { failed <- d.operators.serve() }()
+	if d.agents != nil {
+		go func() { failed <- d.agents.server.Serve(d.agents.listener) }()
+	}
 	d.setReady(true)
 	var err error
 	select {

@@ -73,6 +73,7 @@ func StateSettings(c *config.Config) state.Settings {
 	s := state.Defaults
 	s.Idle, s.MaxAge, s.Carry = c.State.Session.Idle.D(), c.State.Session.MaxAge.D(), c.State.Session.Carry.D()
 	s.OutcomeTimeout = c.State.OutcomeTimeout.D()
+	s.MaxQuestions = c.Agents.MaxQuestionsPerMinute
 	s.MaxOpen, s.MaxPerMinute, s.Recent = c.State.Session.MaxOpen, c.State.Session.MaxPerMinute, c.State.Session.RecentActions
 	return s
 }

@@ -44,8 +44,12 @@ func (p *Partition) decided(e *Entry, fx *Effects) {
 	if fx.Open != nil {
 		p.open(e, fx, agent)
 	}
-	agent.Activity.add(&fx.Action, e.At)
 	session := p.Sessions[fx.Session]
+	if fx.Question != pdp.AboutAction {
+		p.asked(e, fx, agent, session)
+		return
+	}
+	agent.Activity.add(&fx.Action, e.At)
 	if session == nil {
 		return
 	}
@@ -123,7 +127,7 @@ func (p *Partition) open(e *Entry, fx *Effects, agent *Agent) {
 		agent.Past, agent.Labels = merged(agent.Past, agent.Labels), nil
 	}
 	p.Sessions[o.ID] = &Session{
-		ID: o.ID, Ref: o.Ref, Agent: agentKey(fx.Agent), Shared: o.Shared, Task: o.Task,
+		ID: o.ID, Ref: o.Ref, Agent: agentKey(fx.Agent), Shared: o.Shared, Task: o.Task, Token: o.Token,
 		Started: e.At, Seen: e.At, Expires: o.Expires, Idle: o.Idle, Alone: o.Alone,
 		AfterRevocation: o.AfterRevocation, Owner: o.Owner, Chain: o.Chain,
 	}

@@ -47,7 +47,10 @@ func (t *turn) accept(ctx context.Context, c *pdp.Case, d *pdp.Decision) error {
 	e := &Entry{Kind: Decided, At: t.at, Partition: c.Partition, Seq: t.state.Seq + 1}
 	e.Effects = t.effects(c, d)
 	d.Session = e.Effects.Session
-	if d.Effect == pdp.Allow {
+	if d.Effect == pdp.Allow && c.Question == pdp.AboutSession {
+		d.Opened = t.begin(c, e.Effects.Open)
+	}
+	if d.Effect == pdp.Allow && c.Question == pdp.AboutAction {
 		e.Effects.Flight = t.flight(c, d)
 	}
 	e.Record = newRecord(c, d, t.at)
@@ -108,8 +111,9 @@ func (t *turn) waive(c *pdp.Case) {
 // effects are what d does to the partition.
 func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 	fx := &Effects{
-		Root:  c.Agent.Root(),
-		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
+		Question: c.Question,
+		Root:     c.Agent.Root(),
+		Agent:    pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
 		Action: Acted{
 			Effect: d.Effect, Operation: uint8(c.Action.Operation.Index()), Level: uint8(c.Action.Target.Sensitivity.Level()),
 			System: c.Action.Target.System, Tool: t.bounded("tool", c.Action.Tool), Target: targetHash(&c.Action.Target),
@@ -122,9 +126,15 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 	switch {
 	case t.session != nil:
 		fx.Session = t.session.ID
+	case c.Question == pdp.Supposed:
+	case c.Question == pdp.AboutSession && d.Effect != pdp.Allow:
 	case c.Admission != nil && c.Admission.Admit:
 		fx.Open = t.opening(c)
 		fx.Session = fx.Open.ID
+	}
+	if c.Question != pdp.AboutAction {
+		fx.Close = c.Question == pdp.AboutEnding && d.Effect == pdp.Allow
+		return fx
 	}
 	allowed := d.Effect == pdp.Allow
 	if allowed {

@@ -39,6 +39,7 @@ type Entry struct {
 // Record is the decision record: the evidence of one decision.
 type Record struct {
 	ID         string
+	Question   pdp.Question
 	Effect     pdp.Effect
 	Class      pdp.Class
 	Reasons    []pdp.Reason
@@ -84,15 +85,17 @@ type Record struct {
 
 // Effects are what a decision does to its partition.
 type Effects struct {
-	Root    pdp.Principal // of the partition, for its first entry
-	Agent   pdp.Principal
-	Open    *Opening // a session begins with this action
-	Session string   // id; "" when a denied admission counts at the agent alone
-	Action  Acted
-	Charges []Charge
-	Notes   []Note
-	Labels  []string
-	Flight  *Flight
+	// Question is what was asked: only about an action is anything done.
+	Question pdp.Question
+	Root     pdp.Principal // of the partition, for its first entry
+	Agent    pdp.Principal
+	Open     *Opening // a session begins with this action
+	Session  string   // id; "" when a denied admission counts at the agent alone
+	Action   Acted
+	Charges  []Charge
+	Notes    []Note
+	Labels   []string
+	Flight   *Flight
 
 	Quarantine bool
 	Close      bool
@@ -110,6 +113,7 @@ type Opening struct {
 	Ref     string // what selects it: see sessionRef
 	Shared  bool   // all runs of the agent are this session
 	Task    string // JSON
+	Token   string // fingerprint of the session token; "" where none was made
 	Expires int64
 	Idle    int64 // nanoseconds without an action that end it; 0: none
 	// Alone says that labels of the agent's other sessions do not reach it;
@@ -205,6 +209,7 @@ func codeEntry(c *coder, e *Entry) {
 
 func codeRecord(c *coder, r *Record) {
 	text(c, &r.ID)
+	number(c, &r.Question)
 	number(c, &r.Effect)
 	text(c, &r.Class)
 	list(c, &r.Reasons, codeReason)
@@ -246,6 +251,7 @@ func codeObserved(c *coder, o *pdp.Observed) {
 }
 
 func codeEffects(c *coder, e *Effects) {
+	number(c, &e.Question)
 	codePrincipal(c, &e.Root)
 	codePrincipal(c, &e.Agent)
 	optional(c, &e.Open, codeOpening)
@@ -267,6 +273,7 @@ func codeOpening(c *coder, o *Opening) {
 	text(c, &o.Ref)
 	c.flag(&o.Shared)
 	text(c, &o.Task)
+	text(c, &o.Token)
 	c.int(&o.Expires)
 	c.int(&o.Idle)
 	c.flag(&o.Alone)

@@ -63,25 +63,41 @@ type turn struct {
 	ref    string
 	shared bool
 	// session is the one the action belongs to; nil where one would have to
-	// begin. ended is the one that a claim names and that is over.
+	// begin. ended is the one that a token or a claim names and that is over.
 	session, ended *Session
-	// afterRevocation says that the agent's own session was revoked, and that
-	// another one would have to begin.
+	// afterRevocation says that the session that would begin comes after one
+	// of the agent that was revoked.
 	afterRevocation bool
+	// refused is why the session token is not good; nil where it is, or none
+	// was presented.
+	refused *pdp.Refusal
 }
 
-// find resolves the session reference (DESIGN 5.4): a claim of the verified
-// token, else the agent itself. What the agent could choose never selects. A
-// revoked session that a claim names stays the one it selects, and denies; the
-// agent's own gives way to a new one, which must be admitted.
+// find resolves the session reference (DESIGN 5.4): remit's own session token,
+// a claim of the verified token, else the agent itself. What the agent could
+// choose never selects. A revoked session that a token or a claim names stays
+// the one it selects, and denies; the agent's own gives way to a new one, which
+// must be admitted.
 func (t *turn) find(c *pdp.Case, revocations *Revocations) {
 	is := pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}
 	t.agent = t.state.Agents[agentKey(is)]
-	t.ref, t.shared = "agent\x00"+agentKey(is), true
-	if claim := c.Agent.SessionClaim; claim != "" {
-		t.ref, t.shared = "claim\x00"+agentKey(is)+"\x00"+t.keys.Fingerprint("session claim", claim), false
+	if tokens := presented(c); len(tokens) > 0 {
+		t.byToken(c, tokens)
+	} else if claim := c.Agent.SessionClaim; claim != "" {
+		t.byRef("claim\x00"+agentKey(is)+"\x00"+t.keys.Fingerprint("session claim", claim), false, revocations)
+	} else {
+		t.byRef("agent\x00"+agentKey(is), true, revocations)
 	}
-	s := t.state.Sessions[t.state.Refs[t.ref]]
+	if c.Question == pdp.AboutSession { // another one is to begin, whichever is open
+		t.ref, t.shared, t.session, t.ended = "", false, nil, nil
+		t.afterRevocation = t.anyRevoked(revocations)
+	}
+}
+
+// byRef finds the session that a reference selects.
+func (t *turn) byRef(ref string, shared bool, revocations *Revocations) {
+	t.ref, t.shared = ref, shared
+	s := t.state.Sessions[t.state.Refs[ref]]
 	switch {
 	case s == nil:
 	case s.Shared && !s.Closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
@@ -112,7 +128,7 @@ func (t *turn) View(c *pdp.Case) pdp.Snapshot {
 	}
 	snapshot.Recorded, snapshot.Refusal = t.repeated(c)
 	if snapshot.Refusal == nil && snapshot.Recorded == nil {
-		snapshot.Refusal = t.forbidden()
+		snapshot.Refusal = t.forbidden(c)
 	}
 	return snapshot
 }
@@ -146,8 +162,12 @@ func (e *RevokedError) refusal() *pdp.Refusal {
 }
 
 // forbidden returns why the state itself says no; nil where it does not.
-func (t *turn) forbidden() *pdp.Refusal {
+func (t *turn) forbidden(c *pdp.Case) *pdp.Refusal {
 	switch {
+	case t.refused != nil:
+		return t.refused
+	case c.Question == pdp.Supposed && t.questions() >= t.settings.MaxQuestions:
+		return tooManyQuestions(t.settings.MaxQuestions)
 	case t.ended != nil:
 		return pdp.Refuse(pdp.Revoked, pdp.CodeSessionEnded, "the session has ended",
 			"session "+t.ended.ID+" was closed or is past its maximum age")

@@ -19,8 +19,12 @@ type nobodysTurn struct{ *History }
 // View implements [pdp.Turn].
 func (t *nobodysTurn) View(c *pdp.Case) pdp.Snapshot {
 	empty := &turn{History: t.History, state: &Partition{}, at: c.Now.UnixNano()}
+	refused := empty.revoked(c)
+	if refused == nil && len(presented(c)) > 0 {
+		refused = badToken("a session token without a credential that proves its agent")
+	}
 	return pdp.Snapshot{
-		Refusal:  empty.revoked(c),
+		Refusal:  refused,
 		Session:  sessionFields.Of(&sessionView{turn: empty, c: c, nobody: true}),
 		Activity: activityFields.Of(&activityView{turn: empty}),
 		Memory:   empty.memoryView(c),

@@ -55,6 +55,11 @@ type Agent struct {
 	// Opened counts the sessions begun in the minute OpenMinute.
 	OpenMinute int64
 	Opened     int
+	// Asked counts the questions about what would be allowed, AskedNow those
+	// in the minute AskMinute.
+	Asked     uint64
+	AskMinute int64
+	AskedNow  int
 }
 
 // Session is what is remembered of one session.
@@ -64,6 +69,8 @@ type Session struct {
 	Agent   string
 	Shared  bool
 	Task    string // JSON
+	Token   string // fingerprint of its token; "" where it began without
+	Asked   uint64 // questions about what would be allowed
 	Started int64
 	Seen    int64 // latest action
 	Expires int64
@@ -206,12 +213,16 @@ func codeAgent(c *coder, a *Agent) {
 	c.int(&a.LastSeen)
 	c.int(&a.OpenMinute)
 	number(c, &a.Opened)
+	c.uint(&a.Asked)
+	c.int(&a.AskMinute)
+	number(c, &a.AskedNow)
 }
 
 func codeSession(c *coder, s *Session) {
-	for _, v := range []*string{&s.ID, &s.Ref, &s.Agent, &s.Task, &s.Owner} {
+	for _, v := range []*string{&s.ID, &s.Ref, &s.Agent, &s.Task, &s.Owner, &s.Token} {
 		text(c, v)
 	}
+	c.uint(&s.Asked)
 	for _, v := range []*int64{&s.Started, &s.Seen, &s.Expires, &s.Idle, &s.Sent, &s.Received, &s.Heard} {
 		c.int(v)
 	}

@@ -9,7 +9,7 @@ import (
 // newRecord returns the record of d.
 func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 	r := &Record{
-		ID: d.ID, Effect: d.Effect, Class: d.Class, Reasons: d.Reasons, WouldDeny: d.WouldDeny, Generation: d.Generation, Session: d.Session,
+		ID: d.ID, Question: c.Question, Effect: d.Effect, Class: d.Class, Reasons: d.Reasons, WouldDeny: d.WouldDeny, Generation: d.Generation, Session: d.Session,
 		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, AgentKind: c.Agent.Kind, Owner: c.Agent.Owner,
 		Chain: c.Agent.Chain, Credential: c.Agent.Credential.Fingerprint, CredentialKind: c.Agent.Credential.Kind,
 		Protocol: c.Request.Protocol, Method: c.Request.Method, Host: c.Request.Host, Path: c.Request.Path,
@@ -21,10 +21,10 @@ func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 	if c.Request.RPC != nil {
 		r.RPC = c.Request.RPC.Method
 	}
-	if c.Envelope != nil {
-		r.Door, r.Listener, r.Proxy = c.Envelope.Door, c.Envelope.Listener, c.Envelope.Proxy
-		if !c.Envelope.Received.IsZero() {
-			r.TotalMicros = max(0, time.Since(c.Envelope.Received).Microseconds())
+	if e := c.Caller; e != nil {
+		r.Door, r.Listener, r.Proxy = e.Door, e.Listener, e.Proxy
+		if !e.Received.IsZero() {
+			r.TotalMicros = max(0, time.Since(e.Received).Microseconds())
 		}
 	}
 	if c.Refusal != nil {

@@ -39,6 +39,7 @@ var absent = map[string]bool{
 	"input.attributes": true, "input.request.binding": true, // the desk has no door
 	"input.request.source.address": true, "input.request.source.principal": true,
 	"input.request.destination.address": true, "input.request.destination.principal": true,
+	"input.task.purpose": true, "input.task.tools": true, "input.task.systems": true, "input.task.operations": true, "input.task.limits": true,
 	"input.outcome": true, "input.request.rpc": true, "input.request.id": true, "input.agent.trust_domain": true, "input.agent.owner": true,
 	"input.agent.credential.fingerprint": true, "input.agent.credential.age_seconds": true, "input.agent.credential.expires_in_seconds": true,
 	"input.agent.credential.sender_bound": true, "input.agent.workload": true, "input.target.environment": true, "input.target.owner": true,

@@ -16,6 +16,9 @@ type Settings struct {
 	OutcomeTimeout time.Duration
 	// MaxOpen and MaxPerMinute bound an agent's sessions.
 	MaxOpen, MaxPerMinute int
+	// MaxQuestions bounds an agent's questions a minute about what would be
+	// allowed.
+	MaxQuestions int
 	// Recent is how many of a session's latest actions a policy sees.
 	Recent int
 	// AnonymousPerSecond is how many denials of callers without an identity
@@ -27,5 +30,5 @@ type Settings struct {
 // Defaults are the settings where nothing is configured.
 var Defaults = Settings{
 	Idle: 30 * time.Minute, MaxAge: 8 * time.Hour, Carry: 24 * time.Hour,
-	OutcomeTimeout: time.Minute, MaxOpen: 64, MaxPerMinute: 60, Recent: 8, AnonymousPerSecond: 50,
+	OutcomeTimeout: time.Minute, MaxOpen: 64, MaxPerMinute: 60, MaxQuestions: 256, Recent: 8, AnonymousPerSecond: 50,
 }

@@ -24,6 +24,7 @@ type activityField = value.Field[activityView]
 var activityFields = value.NewFields(
 	activityField{Name: "open_sessions", Read: func(v *activityView) value.Value { return value.Int(int64(v.openSessions())) }},
 	activityField{Name: "sessions_started", Read: func(v *activityView) value.Value { return count(v.a().Started) }},
+	activityField{Name: "asked", Read: func(v *activityView) value.Value { return count(v.a().Asked) }},
 	activityField{Name: "actions", Read: func(v *activityView) value.Value { return count(v.a().Activity.Actions) }},
 	activityField{Name: "denied", Read: func(v *activityView) value.Value { return count(v.a().Activity.Denied) }},
 	activityField{Name: "consecutive_denied", Read: func(v *activityView) value.Value { return count(v.a().Activity.Consecutive) }},

@@ -40,6 +40,8 @@ var sessionFields = value.NewFields(
 	sessionField{Name: "idle_seconds", Read: func(v *sessionView) value.Value { return secondsSince(v.s().Seen, v.at) }},
 	sessionField{Name: "expires_in_seconds", Read: func(v *sessionView) value.Value { return value.Int(v.expiresIn()) }},
 	sessionField{Name: "task", Read: (*sessionView).task},
+	sessionField{Name: "begun", Read: func(v *sessionView) value.Value { return value.Str(v.begun()) }},
+	sessionField{Name: "asked", Read: func(v *sessionView) value.Value { return count(v.s().Asked) }},
 	sessionField{Name: "actions", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Actions) }},
 	sessionField{Name: "allowed", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Allowed) }},
 	sessionField{Name: "denied", Read: func(v *sessionView) value.Value { return count(v.s().Activity.Denied) }},

@@ -36,6 +36,7 @@ func (s *Server) envelope(proxy string, request *authv3.CheckRequest) *pdp.Envel
 		e.Sent = sent.AsTime()
 	}
 	e.Headers, e.HeadersJoined = headers(http)
+	e.Headers, e.SessionTokens = e.Headers.Take(s.settings.SessionHeader)
 	e.Body, e.BodyLossy = body(http, s.settings.BodyIsExact)
 	e.Attributes = value.From(&pluginForm{attributes: attributes, headers: e.Headers})
 	return e

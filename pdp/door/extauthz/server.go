@@ -10,6 +10,7 @@ package extauthz
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -33,6 +34,9 @@ type Settings struct {
 	TrustID bool
 	// BodyIsExact says that the text field of a body holds its bytes.
 	BodyIsExact bool
+	// SessionHeader is the header that session tokens come in, in lower case.
+	// It never gets to the tool.
+	SessionHeader string
 	// DenyAs is how a denied MCP call is answered.
 	DenyAs DenyAs
 	// Deadline is the longest a decision may take; Margin is left of the
@@ -90,7 +94,7 @@ func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*auth
 	go func() {
 		defer s.recovered(answer)
 		e := s.envelope(proxy, request)
-		answer <- s.render.response(s.decider.Decide(deciding, e), e.Headers)
+		answer <- s.render.response(s.decide(deciding, e), e.Headers)
 	}()
 	// Half of the margin is for a decision that ends in time and is still
 	// being recorded.
@@ -102,6 +106,16 @@ func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*auth
 	case <-late.C:
 		return s.render.response(outOfTime, nil), nil
 	}
+}
+
+// decide has the session token taken off a request that carries one: a tool
+// must not be able to use it.
+func (s *Server) decide(ctx context.Context, e *pdp.Envelope) pdp.Decision {
+	d := s.decider.Decide(ctx, e)
+	if len(e.SessionTokens) > 0 {
+		d.Response.RemoveHeaders = append(slices.Clone(d.Response.RemoveHeaders), s.settings.SessionHeader)
+	}
+	return d
 }
 
 // end is when the decision must have been made.
