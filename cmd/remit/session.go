@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +71,7 @@ func newSessionList() *cobra.Command {
 				return cmp.Or(strings.Compare(b.Get("started_at").Text(), a.Get("started_at").Text()), strings.Compare(a.Get("id").Text(), b.Get("id").Text()))
 			})
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(out, "SESSION\tAGENT\tFOR\tSTATE\tAGE\tACTIONS\tDENIED\tREACHED\tLABELS")
+			fmt.Fprintln(out, "SESSION\tAGENT\tFOR\tSTATE\tBEGUN BY\tAGE\tACTIONS\tDENIED\tREACHED\tLABELS\tTASK")
 			for _, v := range shown {
 				fmt.Fprintln(out, strings.Join(row(v), "\t"))
 			}
@@ -93,9 +94,30 @@ func row(v value.Value) []string {
 	})
 	slices.Sort(labels)
 	return []string{
-		v.Get("id").Text(), v.Path("agent", "id").Text(), v.Path("root", "id").Text(), v.Get("state").Text(),
+		v.Get("id").Text(), v.Path("agent", "id").Text(), v.Path("root", "id").Text(), v.Get("state").Text(), v.Get("begun").Text(),
 		(time.Duration(age) * time.Second).String(), actions, denied, v.Get("max_sensitivity").Text(), strings.Join(labels, ","),
+		purpose(v.Get("task")),
 	}
+}
+
+// purpose is what a session is for, in a few printable words of its agent's or
+// its issuer's: "-" where it has no task.
+func purpose(task value.Value) string {
+	words := []rune(task.Get("purpose").Text())
+	switch {
+	case task.Get("source").Text() == "none":
+		return "-"
+	case len(words) == 0:
+		return "(without a purpose)"
+	case len(words) > 48:
+		words = append(words[:47], '…')
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '.'
+	}, string(words))
 }
 
 func newSessionShow() *cobra.Command {

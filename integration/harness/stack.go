@@ -126,6 +126,7 @@ func (s *Stack) startEnvoy(ctx context.Context) error {
 		Dir:      s.Dir,
 		Authz:    filepath.Join(s.Dir, "authz.sock"),
 		Outcomes: filepath.Join(s.Dir, "outcomes.sock"),
+		Agents:   filepath.Join(s.Dir, "agents.sock"),
 		Tools:    s.Tools.Address,
 		API:      s.API.Address,
 		Replace:  s.EnvoyReplace,

@@ -16,6 +16,7 @@ import (
 const (
 	ToolsHost = "tools.example.test"
 	APIHost   = "api.example.test"
+	RemitHost = "remit.example.test" // the agents' door
 )
 
 // Upstream is a sample server: what stands behind Envoy.

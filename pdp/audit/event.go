@@ -54,6 +54,7 @@ func decision(e *state.Entry) []value.Member {
 	members := []value.Member{
 		value.M("labels", value.StrMap(map[string]string{"app": "remit", "door": r.Door, "listener": r.Listener})),
 		value.M("decision_id", value.Str(r.ID)),
+		value.M("question", value.Str(r.Question.String())),
 		value.M("bundles", bundle(r.Generation)),
 		value.M("requested_by", value.OptStr(r.Proxy)),
 		value.M("input", input(r)),
@@ -151,11 +152,24 @@ func effects(fx *state.Effects, r *state.Record) value.Value {
 	}
 	return value.Obj(
 		value.M("session_opened", value.Of(fx.Open != nil)),
+		value.M("task", task(fx.Open)),
 		value.M("labels", value.Strs(fx.Labels)),
 		value.M("charges", value.Obj(charges...)),
 		value.M("facts", value.List(facts...)),
 		value.M("quarantine", value.Of(fx.Quarantine)),
 		value.M("close", value.Of(fx.Close)))
+}
+
+// task is what a session that began is for; undefined where none did.
+func task(o *state.Opening) value.Value {
+	if o == nil {
+		return value.Nothing
+	}
+	t, err := value.DecodeJSON([]byte(o.Task))
+	if err != nil {
+		return value.Nothing
+	}
+	return t
 }
 
 func outcome(s *state.Settling) []value.Member {

@@ -44,6 +44,24 @@ func TestADecisionIsAnEventOfOPAs(t *testing.T) {
 	}
 }
 
+// A question that is not about an action is told apart from one that is.
+func TestQuestions(t *testing.T) {
+	for question, want := range map[pdp.Question]string{
+		pdp.AboutAction: "send on tools", pdp.AboutSession: "a session for a task", pdp.AboutEnding: "its session", pdp.Supposed: "only asked about",
+	} {
+		record := *decided.Record
+		record.Question = question
+		e := &state.Entry{Kind: state.Decided, Record: &record, Effects: &state.Effects{Open: &state.Opening{Task: `{"purpose":"x"}`}}}
+		event := audit.Event(1, e)
+		if got := event.Get("question").Text(); got != question.String() || event.Path("effects", "task", "purpose").Text() != "x" {
+			t.Errorf("%s: %s", question, value.AppendJSON(nil, event))
+		}
+		if line := audit.Line(e); !strings.Contains(line, want) {
+			t.Errorf("%s: %s", question, line)
+		}
+	}
+}
+
 func TestTypes(t *testing.T) {
 	for want, e := range map[string]*state.Entry{
 		"decision":   decided,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -47,11 +48,20 @@ func decisionLine(r *state.Record) string {
 	if r.RPC != "" {
 		what = strings.TrimSpace(r.RPC + " " + r.Tool)
 	}
+	done := fmt.Sprintf("%s on %s", r.Operation, r.System)
+	switch r.Question {
+	case pdp.AboutSession:
+		done = "a session for a task"
+	case pdp.AboutEnding, pdp.AboutItself:
+		done = "its session"
+	case pdp.Supposed:
+		done += ", only asked about"
+	}
 	times := ""
 	if r.Count > 1 {
 		times = fmt.Sprintf(" (%d times)", r.Count)
 	}
-	line := fmt.Sprintf(" %-9s  %s  %s  %s on %s%s", strings.ToUpper(r.Effect.String()), who, what, r.Operation, r.System, times)
+	line := fmt.Sprintf(" %-9s  %s  %s  %s%s", strings.ToUpper(r.Effect.String()), who, what, done, times)
 	if codes := reasonCodes(r); codes != "" {
 		line += "  [" + codes + "]"
 	}

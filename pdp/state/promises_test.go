@@ -25,6 +25,8 @@ type desk struct {
 	agent   pdp.Agent
 	verdict func(input value.Value) pdp.Verdict
 	effects pdp.Effects
+	// admission is what the policy says of a session that would begin.
+	admission pdp.Admission
 	// saw is the input of the latest decision.
 	saw value.Value
 }
@@ -59,6 +61,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	d := &desk{t: t, clock: time.Unix(1_800_000_000, 0), agent: pdp.Agent{ID: "agent", Issuer: "idp", Kind: "jwt", SessionClaim: "s1"}}
 	d.verdict = func(value.Value) pdp.Verdict { return pdp.Verdict{Effect: pdp.Allow} }
+	d.admission = pdp.Admission{Admit: true, Task: pdp.NoTask}
 	history := state.New(store, keys, state.Defaults, d.now)
 	t.Cleanup(func() {
 		if err := errors.Join(history.Close(), store.Close()); err != nil {
@@ -93,7 +96,7 @@ func (d *desk) Find(q *pdp.Request) pdp.Action {
 	return pdp.Action{Operation: pdp.Read, Digest: q.Digest, Target: pdp.Target{ID: q.Path, System: "api", Known: true, Sensitivity: pdp.Internal}}
 }
 func (d *desk) Admit(context.Context, value.Value) (pdp.Admission, error) {
-	return pdp.Admission{Admit: true, Task: pdp.NoTask}, nil
+	return d.admission, nil
 }
 func (d *desk) Decide(_ context.Context, input value.Value) (pdp.Verdict, error) {
 	copied, err := value.DecodeJSON(value.AppendJSON(nil, input))

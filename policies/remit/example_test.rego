@@ -29,6 +29,8 @@ request := {
 		"state": "open",
 		"age_seconds": 60,
 		"task": {"source": "none"},
+		"actions": 3,
+		"asked": 0,
 		"labels": {},
 		"targets": 3,
 		"targets_saturated": false,
@@ -47,6 +49,7 @@ request := {
 	},
 	"memory": {"same_call": {"this": ring([])}},
 	"budgets": {},
+	"task": {},
 	"time": {"now_ns": now},
 }
 

@@ -41,6 +41,10 @@ denials_in_a_row := 10
 
 denials_to_quarantine := 25
 
+# Questions about what would be allowed, in a session, after which it may no
+# longer change anything.
+questions_in_a_session := 500
+
 # How far a session may reach: distinct targets, and systems.
 max_targets := 200
 

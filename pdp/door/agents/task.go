@@ -14,6 +14,7 @@ const (
 	maxName    = 256
 	maxSeconds = 30 * 24 * 3600
 	maxActions = 1_000_000
+	maxTask    = 8 << 10 // of all of it, which the session keeps
 )
 
 // readTask reads the body of an admission: {"task": {...}}. What a task does
@@ -41,6 +42,9 @@ func readTask(body value.Value) (value.Value, error) {
 		limits.done()
 	}
 	task.done()
+	if len(value.AppendJSON(nil, task.of)) > maxTask {
+		task.wrong("", "is longer than %d bytes", maxTask)
+	}
 	whole.done()
 	return task.of, err
 }

@@ -50,6 +50,15 @@ deny contains {
 	input.action.operation in settings.writes
 }
 
+deny contains {
+	"code": "too_many_questions",
+	"message": "too many questions about what would be allowed; ask a person",
+	"controls": ["ASI10"],
+} if {
+	input.session.asked > settings.questions_in_a_session
+	input.action.operation in settings.writes
+}
+
 session["quarantine"] if input.session.consecutive_denied + 1 >= settings.denials_to_quarantine
 
 deny contains {

@@ -71,6 +71,11 @@ denials := {
 		"session": {"targets": settings.max_targets},
 		"target": {"new_to_session": true},
 	},
+	"too_many_questions": {
+		"session": {"asked": settings.questions_in_a_session + 1},
+		"action": {"operation": "write"},
+	},
+	"task_actions_spent": {"session": {"actions": 5, "task": {"source": "declared", "limits": {"actions": 5}}}},
 	"body_not_seen": {"request": {"body_state": "truncated"}},
 }
 
@@ -115,6 +120,8 @@ allowed := {
 		some _ in numbers.range(1, settings.same_call_per_minute - 1)
 	])}}},
 	"an unseen body of a plain read": {"request": {"body_state": "unseen", "protocol": "http"}},
+	"the last action of a task": {"session": {"actions": 4, "task": {"source": "declared", "limits": {"actions": 5}}}},
+	"reading after many questions": {"session": {"asked": settings.questions_in_a_session + 1}},
 	"a new target within reach": {"target": {"new_to_session": true}},
 	"a tool that is named": {"agent": {"profile": {"tools": ["read_ticket"]}}},
 	"a discovery, over and over": {
@@ -160,6 +167,52 @@ test_a_registered_agent_is_admitted_with_the_task_of_its_token if {
 	d := admission.decision with input as example.changed({"agent": {"claims": claims}})
 	d.admit == true
 	d.task == {"source": "claim", "purpose": "ticket 7", "systems": ["tickets"]}
+}
+
+declared := {
+	"purpose": "answer ticket 7",
+	"systems": ["tickets"],
+	"operations": ["read"],
+	"limits": {"expires_in_seconds": 600, "idle_seconds": 60, "actions": 20},
+}
+
+test_a_declared_task_becomes_the_sessions if {
+	d := admission.decision with input as example.changed({"task": declared})
+	d.admit == true
+	d.task == object.union(declared, {"source": "declared"})
+	d.expires_in == 600
+	d.idle == 60
+}
+
+test_a_declared_task_narrows_the_one_of_the_token if {
+	claims := {"task": {"purpose": "support", "systems": ["tickets"], "operations": ["read", "write"], "tools": ["read_ticket"]}}
+	d := admission.decision with input as example.changed({"task": declared, "agent": {"claims": claims}})
+	d.admit == true
+	d.task == {
+		"source": "claim",
+		"purpose": "support",
+		"systems": ["tickets"],
+		"operations": ["read"],
+		"tools": ["read_ticket"],
+		"limits": declared.limits,
+	}
+}
+
+too_much := {
+	"a system": {"task": object.union(declared, {"systems": ["tickets", "payroll"]})},
+	"an operation": {"task": object.union(declared, {"operations": ["admin"]})},
+	"a tool": {"task": object.union(declared, {"tools": ["drop"]}), "agent": {"profile": {"tools": ["search"]}}},
+	"more than the token's": {
+		"task": object.union(declared, {"operations": ["write"]}),
+		"agent": {"claims": {"task": {"operations": ["read"]}}},
+	},
+}
+
+test_a_task_of_more_than_the_agent_may_do_is_not_admitted[name] if {
+	some name, change in too_much
+	d := admission.decision with input as example.changed(change)
+	d.admit == false
+	example.codes(d.reasons) == {"task_out_of_scope"}
 }
 
 test_an_unregistered_agent_is_not_admitted if {

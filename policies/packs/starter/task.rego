@@ -3,8 +3,9 @@
 # description: |
 #   The agent's profile in data.remit.agents names the systems it works on, the
 #   operations it does and, if it wants to, the tools. A session may be narrower
-#   than its agent: the verified claim `task` of the token, where there is one,
-#   becomes the session's task and can only take away.
+#   than its agent: the verified claim `task` of the token, and the task that the
+#   agent declares at the agents' door, become the session's task. Both can only
+#   take away.
 # custom:
 #   controls: [ASI02, ASI03]
 package packs.task
@@ -45,6 +46,14 @@ deny contains {"code": "sensitivity_out_of_task", "message": "this is more sensi
 	not input.target.level <= ceiling
 }
 
+deny contains {
+	"code": "task_actions_spent",
+	"message": "the session has done as many actions as its task names",
+	"class": "budget_spent",
+} if {
+	input.session.actions + 1 > session_task.limits.actions
+}
+
 # A list that neither profile nor task has allows everything of its kind,
 # except systems and operations, which `allow` wants named.
 permits(list, name) if {
@@ -66,9 +75,55 @@ default ceiling := 1
 
 ceiling := levels[profile.max_sensitivity]
 
-# What the token's issuer says that this session is for.
+# What the session is for. The token's issuer may say it in the claim `task`, and
+# the agent may declare a task when it asks for a session. Either can only
+# narrow: a list that both have becomes what is in both.
 task["source"] := "claim" if input.agent.claims.task
 
-task[member] := value if some member, value in object.filter(input.agent.claims.task, narrowing)
+task["source"] := "declared" if {
+	not input.agent.claims.task
+	input.task.purpose
+}
 
-narrowing := ["purpose", "systems", "operations", "tools"]
+task["purpose"] := claimed.purpose
+
+task["purpose"] := input.task.purpose if not claimed.purpose
+
+task[list] := claimed[list] if {
+	some list in lists
+	not input.task[list]
+}
+
+task[list] := narrowed if {
+	some list in lists
+	declared := input.task[list]
+	narrowed := [name | some name in declared; permitted_by(claimed, list, name)]
+}
+
+task["limits"] := input.task.limits
+
+session_expires_in := input.task.limits.expires_in_seconds
+
+session_idle := input.task.limits.idle_seconds
+
+refuse contains {
+	"code": "task_out_of_scope",
+	"message": "the task asks for more than the agent may do",
+	"controls": ["ASI02", "ASI03"],
+} if {
+	some list in lists
+	some name in input.task[list]
+	not grantable(list, name)
+}
+
+grantable(list, name) if {
+	permitted_by(profile, list, name)
+	permitted_by(claimed, list, name)
+}
+
+lists := ["systems", "operations", "tools"]
+
+default claimed := {}
+
+# A claim of another type is an error, which does not admit.
+claimed := object.filter(input.agent.claims.task, ["purpose", "systems", "operations", "tools"])
