@@ -30,30 +30,38 @@ func ask(ctx context.Context, client *http.Client, method, path string) answer {
 	if err != nil {
 		return answer{}
 	}
+	a, _ := send(client, req)
+	return a
+}
+
+// send sends a request to the sample API, and returns with the answer the
+// headers that the API got with it.
+func send(client *http.Client, req *http.Request) (answer, http.Header) {
 	resp, err := client.Do(req)
 	if err != nil {
-		return answer{}
+		return answer{}, nil
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return answer{}
+		return answer{}, nil
 	}
 	// An allow's id comes back from the API, which echoes the stamp it was
 	// sent; a denial's id is in the denial.
 	var told struct {
 		Decision string `json:"decision"`
 		ID       string `json:"decision_id"`
+		Headers  http.Header
 		Reasons  []struct{ Code string }
 	}
 	if err := json.Unmarshal(body, &told); err != nil {
-		return answer{status: resp.StatusCode}
+		return answer{status: resp.StatusCode}, nil
 	}
 	a := answer{status: resp.StatusCode, decision: told.Decision + told.ID}
 	if len(told.Reasons) > 0 {
 		a.code = told.Reasons[0].Code
 	}
-	return a
+	return a, told.Headers
 }
 
 // askAll sends n requests at the same time and returns their answers.

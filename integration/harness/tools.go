@@ -124,8 +124,8 @@ func addTool[In any](up *Upstream, server *mcp.Server, name, description string,
 		})
 }
 
-// StartAPI starts a plain HTTP API: it answers every request with the method
-// and path it got, and with the id of the decision that let it through.
+// StartAPI starts a plain HTTP API: it answers every request with the method,
+// path and headers it got, and with the id of the decision that let it through.
 // `?fail=1` makes it answer 500.
 func StartAPI() (*Upstream, error) {
 	up := &Upstream{}
@@ -135,8 +135,8 @@ func StartAPI() (*Upstream, error) {
 		if r.URL.Query().Get("fail") != "" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
-		json.NewEncoder(w).Encode(map[string]string{
-			"method": r.Method, "path": r.URL.Path, "decision": decisionID(r.Header.Get("x-remit-decision")),
+		json.NewEncoder(w).Encode(map[string]any{
+			"method": r.Method, "path": r.URL.Path, "decision": decisionID(r.Header.Get("x-remit-decision")), "headers": r.Header,
 		})
 	}))
 }
