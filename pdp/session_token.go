@@ -16,11 +16,12 @@ import (
 // no credential: it is good only beside one that proves the agent it was made
 // for. To the agent it is opaque:
 //
-//	remit_s1_<base64url of: partition (16), agent (16), sender key (16),
+//	remit_s1_<base64url of: partition (16), agent (16), sender (16),
 //	          expiry (8, UnixNano), session id (1 to 64), HMAC-SHA256 (32)>
 //
-// The agent and its sender key (`cnf`, RFC 7800) are keyed hashes; the latter
-// is zero for an agent whose credential is bound to no key.
+// The agent and its sender are keyed hashes. The sender is the key that the
+// agent's credential is bound to (`cnf`, RFC 7800) and the workload that
+// presented it; zero for a credential that is bound to neither.
 const (
 	tokenPrefix  = "remit_s1_"
 	tokenFixed   = 16 + 16 + 16 + 8
@@ -69,7 +70,7 @@ func (k *Keys) SessionOf(token string, a *Agent, now time.Time) (session string,
 	case string(raw[:16]) != string(partition[:]):
 		return "", fmt.Errorf("the agent acts for another person: %w", ErrOtherAgent)
 	case string(raw[32:48]) != zeroSender && string(raw[32:48]) != string(k.sender(a)):
-		return "", fmt.Errorf("another key (cnf): %w", ErrOtherAgent)
+		return "", fmt.Errorf("another key (cnf) or workload: %w", ErrOtherAgent)
 	case now.UnixNano() > int64(binary.BigEndian.Uint64(raw[48:tokenFixed])):
 		return "", ErrExpired
 	}
@@ -84,12 +85,18 @@ func (k *Keys) holder(a *Agent) []byte {
 	return sum[:16]
 }
 
-// sender names the key that the agent's credential is bound to.
+// sender names what the agent's credential is bound to.
 func (k *Keys) sender(a *Agent) []byte {
-	cnf := a.Claims.Get("cnf")
-	if cnf.Kind() != value.Map {
+	var key, workload string
+	if cnf := a.Claims.Get("cnf"); cnf.Kind() == value.Map {
+		key = string(value.AppendJSON(nil, cnf))
+	}
+	if a.Workload != nil {
+		workload = a.Workload.ID
+	}
+	if key == "" && workload == "" {
 		return make([]byte, 16)
 	}
-	sum := keyed(k.session, "cnf", string(value.AppendJSON(nil, cnf)))
+	sum := keyed(k.session, "sender", key, workload)
 	return sum[:16]
 }

@@ -43,6 +43,8 @@ func TestSessionTokens(t *testing.T) {
 		change(&a)
 		return a
 	}
+	inOne := with(func(a *pdp.Agent) { a.Workload = &pdp.Workload{ID: "spiffe://d/one"} })
+	fromOne := keys.SessionToken(&inOne, "s_1", until)
 	cases := map[string]struct {
 		token string
 		agent pdp.Agent
@@ -56,6 +58,9 @@ func TestSessionTokens(t *testing.T) {
 		"its agent with its key":         {withKey, bound, until, nil},
 		"its agent without its key":      {withKey, holder, until, pdp.ErrOtherAgent},
 		"its agent with another key":     {withKey, with(func(a *pdp.Agent) { a.Claims = boundTo("k2") }), until, pdp.ErrOtherAgent},
+		"from another workload":          {fromOne, with(func(a *pdp.Agent) { a.Workload = &pdp.Workload{ID: "spiffe://d/two"} }), until, pdp.ErrOtherAgent},
+		"from no workload":               {fromOne, bound, until, pdp.ErrOtherAgent},
+		"from its workload":              {fromOne, inOne, until, nil},
 		"another agent":                  {withKey, with(func(a *pdp.Agent) { a.ID = "other" }), until, pdp.ErrOtherAgent},
 		"the same name, another issuer":  {withKey, with(func(a *pdp.Agent) { a.Issuer = "evil" }), until, pdp.ErrOtherAgent},
 		"its agent, for another person":  {withKey, with(func(a *pdp.Agent) { a.Chain = []pdp.Principal{{ID: "user:eve", Issuer: "idp"}} }), until, pdp.ErrOtherAgent},
