@@ -18,11 +18,9 @@ type Agents struct {
 	Listener string `yaml:"listener"`
 	// SessionHeader is the header that session tokens come in, at every
 	// listener. It is taken off before the tool.
-	SessionHeader string `yaml:"session_header"`
-	// MaxBatch is how many questions a request may hold, MaxQuestionsPerMinute
-	// how many an agent may ask.
-	MaxBatch              int `yaml:"max_batch"`
-	MaxQuestionsPerMinute int `yaml:"max_questions_per_minute"`
+	SessionHeader         string `yaml:"session_header"`
+	MaxBatch              int    `yaml:"max_batch"`                // questions in one request
+	MaxQuestionsPerMinute int    `yaml:"max_questions_per_minute"` // of one agent
 	// Deadline is the longest that a request may take, a batch included.
 	Deadline Duration `yaml:"deadline"`
 }
