@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -153,9 +154,12 @@ func checkReach(key, address string, tls *TLS, say sayFunc) {
 
 // checkHostPort accepts "HOST:PORT" and returns the host.
 func checkHostPort(key, address string, say sayFunc) (host string, ok bool) {
-	host, _, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
 	if err != nil {
-		say(key, "%q is neither \"unix:PATH\" nor \"HOST:PORT\"", address)
+		say(key, "%q is neither \"HOST:PORT\" nor, where a socket may be, \"unix:PATH\"", address)
 		return "", false
 	}
 	return host, true

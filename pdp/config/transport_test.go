@@ -38,6 +38,8 @@ func TestTransport(t *testing.T) {
 		"TLS on a socket":                   {"0.0.0.0:9191", "unix:a.sock", "listeners[0].tls"},
 		"outcomes for everybody":            {"unix:/run/outcomes.sock", "10.0.0.1:9192", "outcomes.address"},
 		"health without a port":             {"policy: {", "health: { address: localhost }\npolicy: {", "health.address"},
+		"health on a socket":                {"policy: {", "health: { address: \"unix:h.sock\" }\npolicy: {", "health.address"},
+		"a port that is none":               {"0.0.0.0:9191", "0.0.0.0:99191", "listeners[0].address"},
 		"messages smaller than a body":      {"  identity:", "  connections: { max_message_bytes: 1000 }\n  identity:", "listeners[0].connections.max_message_bytes"},
 		"too many streams":                  {"  identity:", "  connections: { max_streams: 100000 }\n  identity:", "listeners[0].connections.max_streams"},
 		"connections without age":           {"  identity:", "  connections: { max_age: 1ms }\n  identity:", "listeners[0].connections.max_age"},
