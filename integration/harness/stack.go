@@ -73,11 +73,10 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 	return s, s.startEnvoy(ctx)
 }
 
-// layPolicy writes the shipped policies with `remit init`, as a user would,
-// and the bundle's own files over them.
+// layPolicy writes the policies of the stack.
 func (s *Stack) layPolicy(ctx context.Context) error {
-	if out, err := exec.CommandContext(ctx, s.Binary, "init", s.Policy).CombinedOutput(); err != nil {
-		return fmt.Errorf("remit init: %w\n%s", err, out)
+	if err := LayPolicy(ctx, s.Binary, s.Policy, ""); err != nil {
+		return err
 	}
 	if s.WithoutPacks {
 		if err := os.RemoveAll(filepath.Join(s.Policy, "packs")); err != nil {
@@ -88,6 +87,18 @@ func (s *Stack) layPolicy(ctx context.Context) error {
 		return nil
 	}
 	return copyTree(s.Policy, os.DirFS(s.Bundle))
+}
+
+// LayPolicy writes the shipped policies to a folder with `remit init`, as a user
+// would, and a bundle's own files over them; "" has none.
+func LayPolicy(ctx context.Context, binary, folder, bundle string) error {
+	if out, err := exec.CommandContext(ctx, binary, "init", folder).CombinedOutput(); err != nil {
+		return fmt.Errorf("remit init: %w\n%s", err, out)
+	}
+	if bundle == "" {
+		return nil
+	}
+	return copyTree(folder, os.DirFS(bundle))
 }
 
 func (s *Stack) startRemit(ctx context.Context) error {
