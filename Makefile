@@ -28,6 +28,12 @@ $(ZIG):
 test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
+test-mesh: ## behind Istio's own generated configuration; builds Istio's discovery server, the first time for minutes
+	cd integration/mesh && $(GO) vet .
+	$(GO) vet -tags mesh ./integration
+	$(GO) tool staticcheck -tags mesh ./integration
+	$(GO) test -tags mesh -count=1 -timeout 40m -run 'Istio' ./integration
+
 lint: ## formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd pdp bundles policies integration); \
 	if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
@@ -57,4 +63,4 @@ bench: ## benchmarks, each beside what it is compared with
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build run test lint policies-test fuzz bench clean
+.PHONY: help build run test test-mesh lint policies-test fuzz bench clean

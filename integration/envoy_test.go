@@ -87,6 +87,20 @@ func post(t *testing.T, client *http.Client, body string, headers ...string) (st
 	return resp.StatusCode, string(text)
 }
 
+// plainCall is the call of a tool as any client writes it; ambiguousBodies are
+// spellings of it that two readers could read differently.
+const plainCall = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_ticket","arguments":{"ticket":"7"}}}`
+
+var ambiguousBodies = map[string]string{
+	"single quotes":    strings.ReplaceAll(plainCall, `"`, `'`),
+	"unquoted keys":    strings.Replace(plainCall, `"method"`, `method`, 1),
+	"trailing comma":   strings.Replace(plainCall, `"7"}`, `"7",}`, 1),
+	"Name beside name": strings.Replace(plainCall, `"name":`, `"Name":"delete_ticket","name":`, 1),
+	"name twice":       strings.Replace(plainCall, `"name":`, `"name":"delete_ticket","name":`, 1),
+	"batch":            "[" + plainCall + "]",
+	"lossy number":     strings.Replace(plainCall, `"7"`, `9007199254740993`, 1),
+}
+
 // Invariant 5: bodies that a real Envoy passes and that two readers could read
 // differently do not reach a tool; nor does a header that speaks for remit.
 func TestAmbiguousRequestsDoNotReachATool(t *testing.T) {
@@ -96,20 +110,11 @@ func TestAmbiguousRequestsDoNotReachATool(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := s.Client(token)
-	const good = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_ticket","arguments":{"ticket":"7"}}}`
-	if status, answer := post(t, client, good, "x-remit-decision", "forged"); status != 200 || strings.Contains(answer, "isError\":true") {
+	if status, answer := post(t, client, plainCall, "x-remit-decision", "forged"); status != 200 || strings.Contains(answer, "isError\":true") {
 		t.Fatalf("the plain request: %d %s", status, answer)
 	}
 	calls := s.Tools.Calls.Load()
-	for name, body := range map[string]string{
-		"single quotes":    strings.ReplaceAll(good, `"`, `'`),
-		"unquoted keys":    strings.Replace(good, `"method"`, `method`, 1),
-		"trailing comma":   strings.Replace(good, `"7"}`, `"7",}`, 1),
-		"Name beside name": strings.Replace(good, `"name":`, `"Name":"delete_ticket","name":`, 1),
-		"name twice":       strings.Replace(good, `"name":`, `"name":"delete_ticket","name":`, 1),
-		"batch":            "[" + good + "]",
-		"lossy number":     strings.Replace(good, `"7"`, `9007199254740993`, 1),
-	} {
+	for name, body := range ambiguousBodies {
 		if status, answer := post(t, client, body); status < 400 && !strings.Contains(answer, "error") {
 			t.Errorf("%s: %d %s", name, status, answer)
 		}
@@ -118,7 +123,7 @@ func TestAmbiguousRequestsDoNotReachATool(t *testing.T) {
 		t.Errorf("%d ambiguous requests reached a tool", now-calls)
 	}
 	for name, c := range map[string]*http.Client{"nobody": s.Client(""), "a bad token": s.Client(token + "x")} {
-		if status, answer := post(t, c, good); status != http.StatusUnauthorized || strings.Contains(answer, "signature") {
+		if status, answer := post(t, c, plainCall); status != http.StatusUnauthorized || strings.Contains(answer, "signature") {
 			t.Errorf("%s: %d %s", name, status, answer)
 		}
 	}
@@ -129,37 +134,7 @@ func TestAmbiguousRequestsDoNotReachATool(t *testing.T) {
 func TestOutcomesAndOutages(t *testing.T) {
 	s := startStack(t, "limits")
 	client := s.Client(tokenFor(t, s, "user:outcomes"))
-	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/10"); !a.allowed() {
-		t.Fatalf("%+v", a)
-	}
-	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/10?fail=1"); a.status != 500 {
-		t.Fatalf("%+v", a)
-	}
-	states := make(map[string]int)
-	deadline := time.Now().Add(15 * time.Second)
-	for len(states) < 2 && time.Now().Before(deadline) {
-		time.Sleep(200 * time.Millisecond)
-		clear(states)
-		out, err := s.Remit.Run(t.Context(), "log", "tail", "-n", "0", "--json")
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		for line := range strings.Lines(out) {
-			var e struct {
-				Type    string
-				Outcome struct{ State string }
-			}
-			if err := json.Unmarshal([]byte(line), &e); err != nil {
-				t.Fatal(err)
-			}
-			if e.Type == "outcome" {
-				states[e.Outcome.State]++
-			}
-		}
-	}
-	if states["done"] != 1 || states["failed"] != 1 {
-		t.Errorf("outcomes: %v, want one done and one failed", states)
-	}
+	outcomesArrive(t, s, client, "/v1/spend/10")
 	noSecrets(t, s, tokenFor(t, s, "user:outcomes"))
 
 	calls := s.API.Calls.Load()
@@ -184,6 +159,48 @@ func TestOutcomesAndOutages(t *testing.T) {
 	if err := s.Remit.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// outcomes are the recorded outcomes' states by decision.
+func outcomes(t *testing.T, s *harness.Stack) map[string]string {
+	t.Helper()
+	out, err := s.Remit.Run(t.Context(), "log", "tail", "-n", "0", "--json")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	states := make(map[string]string)
+	for line := range strings.Lines(out) {
+		var e struct {
+			Type    string
+			ID      string `json:"decision_id"`
+			Outcome struct{ State string }
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == "outcome" {
+			states[e.ID] = e.Outcome.State
+		}
+	}
+	return states
+}
+
+// outcomesArrive sends a request that the API fulfils and one that it fails,
+// and waits until both decisions are settled as that.
+func outcomesArrive(t *testing.T, s *harness.Stack, client *http.Client, path string) {
+	t.Helper()
+	done := ask(t.Context(), client, http.MethodGet, path)
+	failed := ask(t.Context(), client, http.MethodGet, path+"?fail=1")
+	if !done.allowed() || failed.status != http.StatusInternalServerError || done.decision == "" || failed.decision == "" {
+		t.Fatalf("got %+v and %+v", done, failed)
+	}
+	var states map[string]string
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if states = outcomes(t, s); states[done.decision] == "done" && states[failed.decision] == "failed" {
+			return
+		}
+	}
+	t.Errorf("outcomes: %v; want %s done and %s failed", states, done.decision, failed.decision)
 }
 
 // Invariant 7: no token, nor the part of one that is a secret, is in the state

@@ -105,6 +105,7 @@ var libraryRooms = map[string][]string{
 	"github.com/spiffe/go-spiffe":                    {"pdp/identity"},
 	"github.com/zitadel/oidc":                        {"integration"},
 	"github.com/modelcontextprotocol/go-sdk":         {"integration"},
+	"istio.io":                                       {"integration/mesh"},
 	"golang.org/x/sys":                               {"pdp/state/localstore"},
 	"github.com/spf13":                               {"cmd"},
 	"google.golang.org/grpc":                         {"pdp/door", "pdp/server"},

@@ -92,6 +92,8 @@ type Envoy struct {
 	Address string // of the listener agents use, HOST:PORT
 	Admin   string // of the admin interface, HOST:PORT
 	process *process
+	// findsRemit says whether Envoy has what it needs to ask remit.
+	findsRemit func(context.Context, *Envoy) error
 }
 
 // EnvoySettings says what Envoy stands in front of.
@@ -142,34 +144,48 @@ func StartEnvoy(ctx context.Context, binary string, s EnvoySettings) (*Envoy, er
 	if err := os.WriteFile(config, []byte(strings.NewReplacer(replace...).Replace(string(text))), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := start(filepath.Join(s.Dir, "envoy.log"), binary, "-c", config, "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning")
-	if err != nil {
-		return nil, err
-	}
-	e := &Envoy{Address: listen, Admin: admin, process: p}
-	if err := e.Ready(ctx); err != nil {
-		e.Stop()
+	e := &Envoy{Address: listen, Admin: admin, findsRemit: remitIsHealthy}
+	if err := e.start(ctx, binary, config); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
-// Ready waits until Envoy serves and finds remit healthy.
+// start runs Envoy with a configuration and waits until it is ready; where it
+// does not get there, it is stopped.
+func (e *Envoy) start(ctx context.Context, binary, config string) (err error) {
+	e.process, err = start(filepath.Join(filepath.Dir(config), "envoy.log"), binary,
+		"-c", config, "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning")
+	if err != nil {
+		return err
+	}
+	if err = e.Ready(ctx); err != nil {
+		e.Stop()
+	}
+	return err
+}
+
+// Ready waits until Envoy serves and finds remit.
 func (e *Envoy) Ready(ctx context.Context) error {
 	return poll(ctx, 20*time.Second, func() error {
 		if err := e.process.alive(); err != nil {
 			return err
 		}
-		clusters, err := e.get(ctx, "/clusters")
-		if err != nil {
+		if err := e.findsRemit(ctx, e); err != nil {
 			return err
 		}
-		if !strings.Contains(clusters, "remit_authz::") || !healthy(clusters) {
-			return fmt.Errorf("Envoy does not find remit healthy yet")
-		}
-		_, err = e.get(ctx, "/ready")
+		_, err := e.get(ctx, "/ready")
 		return err
 	})
+}
+
+// remitIsHealthy reports whether Envoy's health check has found remit.
+func remitIsHealthy(ctx context.Context, e *Envoy) error {
+	clusters, err := e.get(ctx, "/clusters")
+	if err == nil && (!strings.Contains(clusters, "remit_authz::") || !healthy(clusters)) {
+		err = fmt.Errorf("Envoy does not find remit healthy yet")
+	}
+	return err
 }
 
 // healthy reports whether the health check of remit's cluster has passed.
@@ -186,6 +202,9 @@ func healthy(clusters string) bool {
 func (e *Envoy) Stats(ctx context.Context, filter string) (string, error) {
 	return e.get(ctx, "/stats?filter="+filter)
 }
+
+// Config returns the configuration that Envoy runs with, as JSON.
+func (e *Envoy) Config(ctx context.Context) (string, error) { return e.get(ctx, "/config_dump") }
 
 func (e *Envoy) get(ctx context.Context, path string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.Admin+path, nil)

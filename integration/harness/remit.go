@@ -89,6 +89,12 @@ func (r *Remit) Log() string { return tail(r.process.log) }
 // Kill ends remit at once, as a crash would (SIGKILL).
 func (r *Remit) Kill() { r.process.stop(syscall.SIGKILL) }
 
+// Pause holds remit as it is, alive and silent, until Resume (SIGSTOP, SIGCONT).
+func (r *Remit) Pause() error { return syscall.Kill(r.process.cmd.Process.Pid, syscall.SIGSTOP) }
+
+// Resume lets remit go on after Pause.
+func (r *Remit) Resume() error { return syscall.Kill(r.process.cmd.Process.Pid, syscall.SIGCONT) }
+
 // Stop ends remit in order.
 func (r *Remit) Stop() { r.process.stop(syscall.SIGTERM) }
 

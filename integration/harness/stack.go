@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"text/template"
 	"time"
 
@@ -27,6 +28,9 @@ type Options struct {
 	Remit string
 	// EnvoyReplace is passed on to [EnvoySettings].
 	EnvoyReplace []string
+	// Mesh puts Istio's control plane in charge of Envoy, and remit on TCP;
+	// nil is the Envoy of integration/envoy/envoy.yaml.
+	Mesh *Mesh
 }
 
 // Stack is everything together: tools and API behind Envoy, Envoy in front of
@@ -40,6 +44,9 @@ type Stack struct {
 	Envoy  *Envoy
 	Policy string // the folder of the bundle in force
 	Data   string // remit's state directory
+
+	discovery       *process // Istio's, where there is a mesh
+	authz, outcomes string   // remit's addresses, where there is a mesh
 }
 
 // Start brings everything up, in order, and takes everything down again when
@@ -120,7 +127,17 @@ func (s *Stack) startRemit(ctx context.Context) error {
 		return err
 	}
 	defer out.Close()
-	if err := text.Execute(out, map[string]string{"Health": health}); err != nil {
+	values := map[string]string{"Health": health}
+	if s.Mesh != nil {
+		if s.authz, err = FreePort(); err != nil {
+			return err
+		}
+		if s.outcomes, err = FreePort(); err != nil {
+			return err
+		}
+		values["Authz"], values["Outcomes"] = s.authz, s.outcomes
+	}
+	if err := text.Execute(out, values); err != nil {
 		return err
 	}
 	s.Remit, err = StartRemit(ctx, s.Binary, config, health)
@@ -131,6 +148,9 @@ func (s *Stack) startEnvoy(ctx context.Context) error {
 	binary, err := FetchEnvoy(ctx, s.Root)
 	if err != nil {
 		return err
+	}
+	if s.Mesh != nil {
+		return s.startMesh(ctx, binary)
 	}
 	s.Envoy, err = StartEnvoy(ctx, binary, EnvoySettings{
 		Config:   filepath.Join(s.Root, "integration", "envoy", "envoy.yaml"),
@@ -149,6 +169,9 @@ func (s *Stack) startEnvoy(ctx context.Context) error {
 func (s *Stack) Stop() {
 	if s.Envoy != nil {
 		s.Envoy.Stop()
+	}
+	if s.discovery != nil {
+		s.discovery.stop(syscall.SIGTERM)
 	}
 	if s.Remit != nil && s.Remit.process != nil {
 		s.Remit.Stop()

@@ -124,8 +124,7 @@ func addTool[In any](up *Upstream, server *mcp.Server, name, description string,
 		})
 }
 
-// StartAPI starts a plain HTTP API: it answers every request with the method,
-// path and headers it got, and with the id of the decision that let it through.
+// StartAPI starts a plain HTTP API: it answers every request with an [Echo].
 // `?fail=1` makes it answer 500.
 func StartAPI() (*Upstream, error) {
 	up := &Upstream{}
@@ -135,10 +134,16 @@ func StartAPI() (*Upstream, error) {
 		if r.URL.Query().Get("fail") != "" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
-		json.NewEncoder(w).Encode(map[string]any{
-			"method": r.Method, "path": r.URL.Path, "decision": decisionID(r.Header.Get("x-remit-decision")), "headers": r.Header,
-		})
+		json.NewEncoder(w).Encode(Echo{r.Method, r.RequestURI, r.Header, decisionID(r.Header.Get("x-remit-decision"))})
 	}))
+}
+
+// Echo is what the sample API says about a request.
+type Echo struct {
+	Method   string      `json:"method"`
+	Target   string      `json:"target"` // path and query, as they arrived
+	Headers  http.Header `json:"headers"`
+	Decision string      `json:"decision"` // id of the decision that let it through
 }
 
 // decisionID takes the decision's id out of remit's stamp.
@@ -168,6 +173,9 @@ func (up *Upstream) serve(handler http.Handler) error {
 	go up.server.Serve(l)
 	return nil
 }
+
+// Requests is how many requests have reached the server.
+func (up *Upstream) Requests() int64 { return up.Stamped.Load() + up.Unstamped.Load() }
 
 // Stop ends the server at once.
 func (up *Upstream) Stop() { up.server.Close() }
