@@ -16,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 
-	"google.golang.org/protobuf/types/known/wrapperspb"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/test/xds"
@@ -51,7 +50,9 @@ func serve(ctx context.Context, listen, settings, objects string, files []string
 	if err != nil {
 		return fmt.Errorf("%s: %w", settings, err)
 	}
-	withoutIstiosProxy(meshConfig)
+	if meshConfig, err = withoutIstiosProxy(meshConfig); err != nil {
+		return err
+	}
 	kubernetes, err := os.ReadFile(objects)
 	if err != nil {
 		return err
@@ -74,9 +75,9 @@ func serve(ctx context.Context, listen, settings, objects string, files []string
 // withoutIstiosProxy leaves out what only Istio's build of Envoy has (two
 // filters) or only its agent provides (certificates). Nothing of it is about
 // whether a request is allowed.
-func withoutIstiosProxy(m *meshconfig.MeshConfig) {
+func withoutIstiosProxy(m *meshconfig.MeshConfig) (*meshconfig.MeshConfig, error) {
 	features.MetadataExchange, features.ALPNFilter = false, false
-	m.EnableAutoMtls = wrapperspb.Bool(false)
+	return mesh.ApplyMeshConfig("enableAutoMtls: false", m)
 }
 
 // join makes one document stream of several files.
