@@ -49,8 +49,8 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const decided = "answer <- s.render.response(s.decider.Decide(deciding, e), e.Headers)"
-	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decider.Decide(deciding, e)
+	const decided = "answer <- s.render.response(s.decide(deciding, e), e.Headers)"
+	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decide(deciding, e)
 		if d.Effect == pdp.Allow && strings.HasPrefix(request.GetAttributes().GetRequest().GetHttp().GetPath(), "/v1/spend/") {
 			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		}
