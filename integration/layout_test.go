@@ -84,6 +84,8 @@ func mayImport(pkg, ours string) bool {
 		return true
 	case within(pkg, "pdp/state"):
 		return within(ours, "pdp/value") || ours == "pdp" || ours == "pdp/state"
+	case within(pkg, "pdp") && within(ours, pkg): // a part may have rooms of its own
+		return true
 	case within(pkg, "pdp"):
 		return slices.Contains([]string{"pdp", "pdp/value", "pdp/state"}, ours)
 	case pkg == "bundles":

@@ -14,6 +14,7 @@ import (
 
 func newEval() *cobra.Command {
 	var showInput bool
+	var engine string
 	eval := &cobra.Command{
 		Use:   "eval SCENE",
 		Short: "Decide requests from a file, and say why",
@@ -40,6 +41,9 @@ that comes out differently makes the command fail.
 			if err != nil {
 				return err
 			}
+			if engine != "" {
+				c.Policy.Engine = engine
+			}
 			s, err := readScene(args[0])
 			if err != nil {
 				return err
@@ -47,6 +51,7 @@ that comes out differently makes the command fail.
 			return playScene(cmd.Context(), cmd.OutOrStdout(), c, s, showInput)
 		},
 	}
+	eval.Flags().StringVar(&engine, "engine", "", "evaluate with compiled, topdown or both, which fails where they differ (policy.engine)")
 	eval.Flags().BoolVar(&showInput, "input", false, "print what the policy saw at the last step")
 	return eval
 }

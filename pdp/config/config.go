@@ -68,9 +68,13 @@ type Outcomes struct {
 
 // Policy says what decisions are made with.
 type Policy struct {
-	Bundle     Bundle   `yaml:"bundle"`     // where policies, catalog and agents come from: a folder, or an object with one of dir, tarball, git
-	Entrypoint string   `yaml:"entrypoint"` // the rule that decides
-	Timeout    Duration `yaml:"timeout"`    // of one evaluation of the policy
+	Bundle     Bundle `yaml:"bundle"`     // where policies, catalog and agents come from: a folder, or an object with one of dir, tarball, git
+	Entrypoint string `yaml:"entrypoint"` // the rule that decides
+	// Engine evaluates the policy: "compiled" (and "topdown" for what that cannot
+	// do), "topdown" (OPA's own) or "both", which asks both and denies where they
+	// differ.
+	Engine  string   `yaml:"engine"`
+	Timeout Duration `yaml:"timeout"` // of one evaluation of the policy
 }
 
 // State says where and how what happened is kept.

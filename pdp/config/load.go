@@ -141,6 +141,7 @@ func (c *Config) fill() {
 	c.Policy.Bundle.fill()
 	c.Agents.fill(c.Listeners)
 	orString(&c.Policy.Entrypoint, "data.remit.authz.decision")
+	orString(&c.Policy.Engine, "compiled")
 	orDuration(&c.Policy.Timeout, 100*time.Millisecond)
 	orString(&c.State.Dir, "data")
 	orString(&c.State.Durability, "os")

@@ -38,6 +38,7 @@ func (c *Config) problems() (found []error) {
 	c.Shutdown.problems(say)
 	c.Policy.Bundle.problems(say)
 	c.Agents.problems(c.Listeners, say)
+	oneOf("policy.engine", c.Policy.Engine, []string{"compiled", "topdown", "both"}, say)
 	if !strings.HasPrefix(c.Policy.Entrypoint, "data.") {
 		say("policy.entrypoint", "%q must begin with \"data.\"", c.Policy.Entrypoint)
 	}

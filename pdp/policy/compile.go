@@ -1,9 +1,10 @@
 // Package policy compiles the Rego of a bundle and evaluates it: the admission
 // of sessions, the decision about an action, and what is made of its outcome.
 //
-// OPA's topdown evaluates. It needs its input as a tree, which is built from
-// the view (package value) here and nowhere else, and only of the members that
-// the bundle can read.
+// Package compiled evaluates; an entry point that cannot be compiled, and an
+// evaluation that fails, are OPA's topdown's. Topdown needs its input as a tree,
+// which is built from the view (package value) here and nowhere else, and only
+// of the members that the bundle can read.
 package policy
 
 import (
@@ -51,6 +52,8 @@ type Options struct {
 	Entrypoint string
 	// Timeout bounds one evaluation.
 	Timeout time.Duration
+	// Engine says how to evaluate; "" is [Compiled].
+	Engine EngineName
 	// InputSchema is the JSON schema that the type checker holds references to
 	// input against.
 	InputSchema []byte
@@ -61,6 +64,7 @@ type Options struct {
 type Engine struct {
 	revision string
 	timeout  time.Duration
+	engine   EngineName
 	declared *pdp.Declarations
 	observe  pdp.Observe
 	reads    selection
@@ -76,6 +80,12 @@ var _ pdp.Policy = (*Engine)(nil)
 func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 	if o.Entrypoint == "" {
 		o.Entrypoint = DefaultEntrypoint
+	}
+	if o.Engine == "" {
+		o.Engine = Compiled
+	}
+	if !slices.Contains([]EngineName{Compiled, Topdown, Both}, o.Engine) {
+		return nil, fmt.Errorf("there is no engine %q: compiled, topdown or both", o.Engine)
 	}
 	modules, problems := parse(s.Modules)
 	problems = append(problems, forbidden(modules)...)
@@ -94,8 +104,8 @@ func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 	if problems := append(undeclared(compiler, declared), more...); len(problems) > 0 {
 		return nil, problems.err()
 	}
-	e := &Engine{revision: s.Revision, timeout: o.Timeout, declared: declared, observe: observe, reads: inputReads(compiler)}
-	if err := e.prepare(ctx, s, o, compiler); err != nil {
+	e := &Engine{revision: s.Revision, timeout: o.Timeout, engine: o.Engine, declared: declared, observe: observe, reads: inputReads(compiler)}
+	if err := e.prepare(ctx, s, o, compiler, modules); err != nil {
 		return nil, err
 	}
 	return e, e.try(ctx, o.Entrypoint)
@@ -147,7 +157,7 @@ func newCompiler(o Options) (*ast.Compiler, error) {
 }
 
 // prepare makes the queries.
-func (e *Engine) prepare(ctx context.Context, s Source, o Options, compiler *ast.Compiler) error {
+func (e *Engine) prepare(ctx context.Context, s Source, o Options, compiler *ast.Compiler, modules map[string]*ast.Module) error {
 	data, ok := s.Data.Go().(map[string]any)
 	if !ok {
 		data = map[string]any{}
@@ -167,9 +177,14 @@ func (e *Engine) prepare(ctx context.Context, s Source, o Options, compiler *ast
 		}
 	}
 	if defines(compiler, outcomePath) {
-		e.outcome, err = newQuery(ctx, outcomePath, compiler, store)
+		if e.outcome, err = newQuery(ctx, outcomePath, compiler, store); err != nil {
+			return err
+		}
 	}
-	return err
+	if o.Engine != Topdown {
+		e.compile(ctx, s, o, modules)
+	}
+	return nil
 }
 
 func defines(compiler *ast.Compiler, path string) bool {
@@ -187,7 +202,7 @@ func newQuery(ctx context.Context, path string, compiler *ast.Compiler, store st
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", path, err)
 	}
-	return &query{path, prepared}, nil
+	return &query{path: path, prepared: prepared}, nil
 }
 
 // try evaluates the entry point on samples, so that a bundle that cannot answer

@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/policy/compiled"
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
@@ -17,6 +18,8 @@ import (
 type query struct {
 	path     string
 	prepared rego.PreparedEvalQuery
+	// program is nil where only topdown can evaluate the path.
+	program *compiled.Program
 }
 
 // Admit implements [pdp.Policy].
@@ -64,12 +67,11 @@ func (e *Engine) Settle(ctx context.Context, input value.Value) (pdp.Effects, er
 	return effects, nil
 }
 
-// evaluate asks a query. Undefined, failed and out of time are different
-// refusals; a result that is of the wrong type is the caller's fourth.
-func (e *Engine) evaluate(ctx context.Context, q *query, input value.Value) (value.Value, error) {
-	if ctx.Err() != nil {
-		return value.Nothing, timeout(q)
-	}
+// deadline is when an evaluation that begins now must have ended.
+func (e *Engine) deadline() time.Time { return time.Now().Add(e.timeout) }
+
+// byTopdown evaluates with OPA's topdown.
+func (e *Engine) byTopdown(ctx context.Context, q *query, input value.Value) (value.Value, error) {
 	cancel := topdown.NewCancel()
 	timer := time.AfterFunc(e.timeout, cancel.Cancel)
 	defer timer.Stop()

@@ -19,7 +19,7 @@ func observing(t *testing.T, json string) (*policy.Engine, error) {
 		Modules: []policy.Module{{Path: "a.rego", Text: []byte("package p\ndecision := false")},
 			{Path: "b.rego", Text: []byte("package packs.sunday\ndeny := set()")}},
 		Data: data, Locate: func(path ...string) (string, int) { return "observe/data.yaml", len(path) },
-	}, policy.Options{Entrypoint: entrypoint, Timeout: 2 * time.Second})
+	}, policy.Options{Engine: policy.Both, Entrypoint: entrypoint, Timeout: 2 * time.Second})
 }
 
 func TestPlacesInObserve(t *testing.T) {

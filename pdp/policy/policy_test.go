@@ -30,7 +30,7 @@ func compile(t *testing.T, rego string, data value.Value) (*policy.Engine, error
 	t.Helper()
 	return policy.Compile(t.Context(),
 		policy.Source{Revision: "r1", Modules: []policy.Module{{Path: "p.rego", Text: []byte(rego)}}, Data: data},
-		policy.Options{Entrypoint: entrypoint, Timeout: 2 * time.Second, InputSchema: schema(t)})
+		policy.Options{Engine: policy.Both, Entrypoint: entrypoint, Timeout: 2 * time.Second, InputSchema: schema(t)})
 }
 
 func must(t *testing.T, rego string, data value.Value) *policy.Engine {
@@ -193,7 +193,7 @@ func TestUndeclaredFactsAreFound(t *testing.T) {
 	_, err := policy.Compile(t.Context(), policy.Source{Modules: []policy.Module{
 		{Path: "history.rego", Text: []byte(library)},
 		{Path: "p.rego", Text: []byte("package p\nimport data.remit.history\ndefault decision := false\ndecision if not history.possibly_within(\"sene\", \"here\", \"1h\")")},
-	}, Data: value.Obj()}, policy.Options{Entrypoint: entrypoint, Timeout: time.Second})
+	}, Data: value.Obj()}, policy.Options{Engine: policy.Both, Entrypoint: entrypoint, Timeout: time.Second})
 	if err == nil || !strings.Contains(err.Error(), `p.rego:4: no fact "sene"`) {
 		t.Errorf("got %v", err)
 	}
@@ -260,7 +260,7 @@ func TestTheShippedBundle(t *testing.T) {
 	for _, m := range b.Modules {
 		s.Modules = append(s.Modules, policy.Module{Path: m.Path, Text: m.Text})
 	}
-	e, err := policy.Compile(t.Context(), s, policy.Options{Timeout: time.Second, InputSchema: schema(t)})
+	e, err := policy.Compile(t.Context(), s, policy.Options{Engine: policy.Both, Timeout: time.Second, InputSchema: schema(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (m *maker) generation(ctx context.Context, s *bundles.Snapshot) (_ *pdp.Gen
 	c := m.config
 	known, catalogErr := catalog.New(bundle.Data.Path("remit", "catalog"), bundle.Locate)
 	engine, policyErr := policy.Compile(ctx, sourceOf(bundle), policy.Options{
-		Entrypoint: c.Policy.Entrypoint, Timeout: c.Policy.Timeout.D(), InputSchema: policies.InputSchema,
+		Entrypoint: c.Policy.Entrypoint, Timeout: c.Policy.Timeout.D(), Engine: policy.EngineName(c.Policy.Engine), InputSchema: policies.InputSchema,
 	})
 	if err := errors.Join(catalogErr, policyErr); err != nil {
 		return nil, nil, err

@@ -198,6 +198,9 @@ func (v Value) At(i int) Value {
 // Items returns the items of an array, which must not be changed.
 func (v Value) Items() []Value { return v.items }
 
+// Object returns what reads the object v is, and nil for anything else.
+func (v Value) Object() Object { return v.obj }
+
 // Get returns member name of an object, and undefined for anything else.
 func (v Value) Get(name string) Value {
 	if v.obj == nil {

@@ -105,7 +105,7 @@ func server(t *testing.T, path, module string) *extauthz.Server {
 	}
 	engine, err := policy.Compile(t.Context(), policy.Source{
 		Modules: []policy.Module{{Path: "p.rego", Text: []byte(module)}}, Data: value.Obj(),
-	}, policy.Options{Entrypoint: path, Timeout: 5 * time.Second, InputSchema: schema})
+	}, policy.Options{Engine: policy.Both, Entrypoint: path, Timeout: 5 * time.Second, InputSchema: schema})
 	if err != nil {
 		t.Fatal(err)
 	}

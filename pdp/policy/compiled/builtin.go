@@ -1,0 +1,110 @@
+package compiled
+
+import (
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
+)
+
+// native is a builtin written for this engine. It may leave a case to OPA's by
+// answering false.
+type native func(args []val) (v val, ok bool)
+
+// builtin compiles a call of a builtin: the engine's own where there is one,
+// else the very function that topdown calls.
+func (f *fn) builtin(s *ir.CallStmt, args []operand, to int) statement {
+	bridged := f.bridge(s)
+	if bridged == nil {
+		return nil
+	}
+	own := natives[s.Func]
+	if own == nil {
+		return func(f *frame) signal {
+			in := make([]val, len(args))
+			for i := range args {
+				in[i] = args[i].of(f)
+			}
+			return bridged(f, in, to)
+		}
+	}
+	n := len(args)
+	return func(f *frame) signal {
+		in := f.enter(n)
+		for i := range in.l {
+			in.l[i] = args[i].of(f)
+		}
+		v, ok := own(in.l)
+		if !ok {
+			defer f.leave(in)
+			return bridged(f, in.l, to)
+		}
+		f.leave(in)
+		if !f.step() {
+			return failed
+		}
+		f.l[to] = v
+		return goOn(v.defined())
+	}
+}
+
+// bridge calls OPA's implementation of a builtin. A relation's results are an
+// array, as the planner expects.
+func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
+	name := s.Func
+	function := topdown.GetBuiltin(name)
+	if function == nil {
+		f.fail("the builtin %s is not known", name)
+		return nil
+	}
+	relation, strict := false, f.strict
+	at := f.location(s.Location)
+	if decl := ast.BuiltinMap[name]; decl != nil {
+		relation = decl.Relation
+	}
+	return func(f *frame, args []val, to int) signal {
+		if !f.step() {
+			return failed
+		}
+		terms := make([]*ast.Term, len(args))
+		for i := range args {
+			terms[i] = toAST(args[i])
+		}
+		var results []val
+		err := function(f.context(at), terms, func(t *ast.Term) error {
+			results = append(results, fromAST(t.Value))
+			return nil
+		})
+		var halt topdown.Halt
+		switch {
+		case errors.As(err, &halt):
+			return f.fail(halt.Err)
+		case err != nil && strict:
+			return f.fail(err)
+		case err != nil:
+			return broken
+		case relation:
+			f.l[to] = ofList(&list{results})
+			return made(f, len(results))
+		case len(results) == 0:
+			return broken
+		}
+		f.l[to] = results[0]
+		return made(f, 1)
+	}
+}
+
+// context is what OPA's builtins may ask of an evaluation.
+func (r *run) context(at *ast.Location) topdown.BuiltinContext {
+	if r.stop == nil {
+		r.stop, r.cache, r.time = topdown.NewCancel(), builtins.Cache{}, ast.NumberTerm(ofInt(r.now).json())
+		if !r.deadline.IsZero() {
+			r.timer = time.AfterFunc(time.Until(r.deadline), r.stop.Cancel)
+		}
+	}
+	return topdown.BuiltinContext{Context: r.ctx, Location: at, Seed: rand.Reader, Time: r.time, Cancel: r.stop, Cache: r.cache}
+}

@@ -1,0 +1,202 @@
+package compiled
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// natives are the builtins written for this engine: those on the path of
+// nearly every rule. Each leaves what it does not do exactly as OPA does to
+// OPA's own.
+var natives = map[string]native{
+	"eq":                func(a []val) (val, bool) { return ofBool(equal(a[0], a[1])), true },
+	"equal":             func(a []val) (val, bool) { return ofBool(equal(a[0], a[1])), true },
+	"neq":               func(a []val) (val, bool) { return ofBool(!equal(a[0], a[1])), true },
+	"lt":                func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) < 0), true },
+	"lte":               func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) <= 0), true },
+	"gt":                func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) > 0), true },
+	"gte":               func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) >= 0), true },
+	"internal.member_2": func(a []val) (val, bool) { return ofBool(contains(a[1], a[0])), true },
+	"internal.member_3": func(a []val) (val, bool) {
+		found := get(a[2], a[0])
+		return ofBool(found.defined() && equal(found, a[1])), a[2].k != undefined
+	},
+	"plus": func(a []val) (val, bool) {
+		return whole(a, func(x, y int64) (int64, bool) { z := x + y; return z, (z > x) == (y > 0) })
+	},
+	"minus": minus,
+	"count": func(a []val) (val, bool) {
+		return ofInt(int64(lengthOf(a[0]))), a[0].k == array || a[0].k == object || a[0].k == set || a[0].k == str
+	},
+	"object.get":     objectGet,
+	"startswith":     func(a []val) (val, bool) { return ofBool(strings.HasPrefix(a[0].s, a[1].s)), strs(a) },
+	"endswith":       func(a []val) (val, bool) { return ofBool(strings.HasSuffix(a[0].s, a[1].s)), strs(a) },
+	"contains":       func(a []val) (val, bool) { return ofBool(strings.Contains(a[0].s, a[1].s)), strs(a) },
+	"is_object":      func(a []val) (val, bool) { return ofBool(a[0].k == object), true },
+	"is_string":      func(a []val) (val, bool) { return ofBool(a[0].k == str), true },
+	"is_number":      func(a []val) (val, bool) { return ofBool(a[0].k == number), true },
+	"is_array":       func(a []val) (val, bool) { return ofBool(a[0].k == array), true },
+	"is_set":         func(a []val) (val, bool) { return ofBool(a[0].k == set), true },
+	"is_boolean":     func(a []val) (val, bool) { return ofBool(a[0].k == boolean), true },
+	"or":             union,
+	"and":            intersection,
+	"object.union_n": unionN,
+	"object.remove":  objectRemove,
+	"sum":            sum,
+	"min":            func(a []val) (val, bool) { return extreme(a[0], -1) },
+	"max":            func(a []val) (val, bool) { return extreme(a[0], 1) },
+	"object.union": func(a []val) (val, bool) {
+		return merge(a[1], a[0]), a[0].k == object && a[1].k == object
+	},
+	"array.concat":           concat,
+	"time.parse_duration_ns": parseDuration,
+}
+
+func strs(a []val) bool { return a[0].k == str && a[1].k == str }
+
+// whole does arithmetic of integers that do not overflow.
+func whole(a []val, do func(x, y int64) (int64, bool)) (val, bool) {
+	if !a[0].whole || !a[1].whole {
+		return val{}, false
+	}
+	n, ok := do(a[0].n, a[1].n)
+	return ofInt(n), ok
+}
+
+// contains is `in`: an item of an array or a set, a value of an object.
+func contains(in, v val) bool {
+	if m, ok := in.of.(*members); ok {
+		return m.has(v)
+	}
+	found := false
+	each(in, func(_, item val) bool { found = equal(item, v); return !found })
+	return found
+}
+
+// minus is of numbers, or of sets.
+func minus(a []val) (val, bool) {
+	if a[0].k != set || a[1].k != set {
+		return whole(a, func(x, y int64) (int64, bool) { z := x - y; return z, (z < x) == (y > 0) })
+	}
+	m := newMembers(length(a[0]))
+	for _, item := range a[0].of.(*members).items {
+		if !a[1].of.(*members).has(item) {
+			m.add(item)
+		}
+	}
+	return ofSet(m), true
+}
+
+func union(a []val) (val, bool) {
+	if a[0].k != set || a[1].k != set {
+		return val{}, false
+	}
+	m := newMembers(length(a[0]) + length(a[1]))
+	for _, v := range a {
+		for _, item := range v.of.(*members).items {
+			m.add(item)
+		}
+	}
+	return ofSet(m), true
+}
+
+func intersection(a []val) (val, bool) {
+	if a[0].k != set || a[1].k != set {
+		return val{}, false
+	}
+	m := newMembers(0)
+	for _, item := range a[0].of.(*members).items {
+		if a[1].of.(*members).has(item) {
+			m.add(item)
+		}
+	}
+	return ofSet(m), true
+}
+
+// objectGet is object.get with one key; a path of keys is OPA's.
+func objectGet(a []val) (val, bool) {
+	if a[0].k != object || a[1].k == array {
+		return val{}, false
+	}
+	if v := get(a[0], a[1]); v.defined() {
+		return v, true
+	}
+	return a[2], true
+}
+
+// unionN merges objects, later ones over earlier ones.
+func unionN(a []val) (val, bool) {
+	l, ok := a[0].of.(*list)
+	if !ok {
+		return val{}, false
+	}
+	out := ofDict(newDict(0))
+	for _, item := range l.items {
+		if item.k != object {
+			return val{}, false
+		}
+		out = merge(item, out)
+	}
+	return out, true
+}
+
+func objectRemove(a []val) (val, bool) {
+	if a[0].k != object || (a[1].k != array && a[1].k != set && a[1].k != object) {
+		return val{}, false
+	}
+	d := newDict(length(a[0]))
+	each(a[0], func(key, item val) bool {
+		if a[1].k == object {
+			if get(a[1], key).defined() {
+				return true
+			}
+		} else if contains(a[1], key) {
+			return true
+		}
+		d.insert(key, item)
+		return true
+	})
+	return ofDict(d), true
+}
+
+// extreme is the smallest (-1) or the largest (1) item; undefined of none.
+func extreme(v val, sign int) (most val, ok bool) {
+	if v.k != array && v.k != set {
+		return val{}, false
+	}
+	each(v, func(_, item val) bool {
+		if !most.defined() || compare(item, most)*sign > 0 {
+			most = item
+		}
+		return true
+	})
+	return most, true
+}
+
+func concat(a []val) (val, bool) {
+	if a[0].k != array || a[1].k != array {
+		return val{}, false
+	}
+	return ofList(&list{slices.Concat(a[0].of.(*list).items, a[1].of.(*list).items)}), true
+}
+
+func parseDuration(a []val) (val, bool) {
+	d, err := time.ParseDuration(a[0].s)
+	return ofInt(int64(d)), err == nil && a[0].k == str
+}
+
+// sum of integers that do not overflow.
+func sum(a []val) (v val, ok bool) {
+	if a[0].k != array && a[0].k != set {
+		return val{}, false
+	}
+	total, ok := int64(0), true
+	each(a[0], func(_, item val) bool {
+		z := total + item.n
+		ok = item.whole && (z > total) == (item.n > 0) || (item.whole && item.n == 0)
+		total = z
+		return ok
+	})
+	return ofInt(total), ok
+}

@@ -1,0 +1,223 @@
+package compiled
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
+
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// signal says how a statement ended. The small numbers are those of breaks: so
+// many blocks further out execution goes on.
+type signal int32
+
+const (
+	next   signal = -1 // go on with the next statement
+	broken signal = 0  // undefined: the block ends
+	done   signal = 1 << 20
+	failed signal = 1 << 21
+)
+
+// Limits of one evaluation. Zero is no limit.
+type Limits struct {
+	// Steps are loop rounds and calls.
+	Steps int
+	// Bytes is what an evaluation may make, roughly: 48 for each value.
+	Bytes int
+}
+
+// Errors of an evaluation that broke a limit.
+var (
+	ErrLate   = errors.New("the evaluation took too long")
+	ErrSteps  = errors.New("the evaluation took too many steps")
+	ErrMemory = errors.New("the evaluation made too many values")
+)
+
+// run is one evaluation. It belongs to one goroutine; runs are pooled.
+type run struct {
+	program *Program
+	limits  Limits
+	input   val
+	data    val
+
+	stack  []val    // of locals; frames are cut from it
+	frames []*frame // by depth of calls
+	depth  int
+	top    int
+
+	// memo holds the results of functions of input and data alone, one slot a
+	// function; paths what was read of the input, one slot a path. Both are of
+	// the documents in force: a with has its own.
+	memo  []memo
+	paths []memo
+	arena arena
+	// bits mark the rules that can hold, of the functions under way.
+	bits []uint64
+
+	steps    int
+	bytes    int
+	deadline time.Time
+	err      error
+	result   val
+	now      int64
+	ctx      context.Context
+	// stop and timer end a builtin of OPA's that takes too long.
+	stop  topdown.Cancel
+	timer *time.Timer
+	time  *ast.Term
+	cache builtins.Cache
+}
+
+type memo struct {
+	known bool
+	v     val
+}
+
+// frame is one call: its locals, and the evaluation it belongs to.
+type frame struct {
+	*run
+	l []val
+}
+
+// statement is one compiled statement.
+type statement func(f *frame) signal
+
+// enter makes a frame of n locals, all undefined.
+func (r *run) enter(n int) *frame {
+	if r.top+n > len(r.stack) {
+		// Frames in use keep the old stack: it only stops being cut from.
+		r.stack, r.top = make([]val, max(1024, 2*len(r.stack), n)), 0
+	}
+	if r.depth == len(r.frames) {
+		r.frames = append(r.frames, &frame{run: r})
+	}
+	f := r.frames[r.depth]
+	f.l = r.stack[r.top : r.top+n : r.top+n]
+	clear(f.l)
+	r.top += n
+	r.depth++
+	return f
+}
+
+func (r *run) leave(f *frame) {
+	r.depth--
+	if r.top -= len(f.l); r.top < 0 {
+		r.top = 0
+	}
+}
+
+// fail ends the evaluation.
+func (r *run) fail(err error) signal {
+	if r.err == nil {
+		r.err = err
+	}
+	return failed
+}
+
+// step counts one round or call, and looks now and then whether to go on.
+func (r *run) step() bool {
+	r.steps++
+	if r.steps&0x3ff == 0 {
+		if late(r.ctx, r.deadline) {
+			r.fail(ErrLate)
+			return false
+		}
+		if limit := r.limits.Steps; limit > 0 && r.steps > limit {
+			r.fail(ErrSteps)
+			return false
+		}
+	}
+	return true
+}
+
+// late reports whether an evaluation has no more time.
+func late(ctx context.Context, deadline time.Time) bool {
+	return ctx.Err() != nil || (!deadline.IsZero() && time.Now().After(deadline))
+}
+
+// made counts values that an evaluation makes.
+func (r *run) made(n int) bool {
+	r.bytes += 48 * n
+	if limit := r.limits.Bytes; limit > 0 && r.bytes > limit {
+		r.fail(ErrMemory)
+		return false
+	}
+	return true
+}
+
+// runBlock runs statements until one does not go on.
+func runBlock(block []statement, f *frame) signal {
+	for _, s := range block {
+		if r := s(f); r != next {
+			return r
+		}
+	}
+	return next
+}
+
+// outOf is what a signal of a block means around it.
+func (s signal) outOf() signal {
+	switch {
+	case s == next || s == broken:
+		return next
+	case s >= done:
+		return s
+	default:
+		return s - 1
+	}
+}
+
+// Question is what one evaluation is asked with.
+type Question struct {
+	Input value.Value
+	// NowNS is what time.now_ns answers.
+	NowNS int64
+	// Deadline, where it is set, ends the evaluation soon after it has come.
+	Deadline time.Time
+}
+
+// Eval answers entry point i of the program; undefined where the policy says
+// nothing. An error is topdown's for the same policy and input, or one of a
+// limit.
+func (p *Program) Eval(ctx context.Context, i int, q Question) (value.Value, error) {
+	return p.eval(ctx, i, fromView(q.Input), q)
+}
+
+func (p *Program) eval(ctx context.Context, i int, input val, q Question) (value.Value, error) {
+	r := p.runs.Get().(*run)
+	defer p.release(r)
+	r.program, r.limits, r.input, r.data = p, p.limits, input, p.data
+	r.ctx, r.deadline, r.now = ctx, q.Deadline, q.NowNS
+	f := r.enter(p.plans[i].locals)
+	f.l[0], f.l[1] = r.input, r.data
+	for _, block := range p.plans[i].blocks {
+		if s := runBlock(block, f); s >= done {
+			break
+		}
+	}
+	if r.err != nil {
+		return value.Nothing, r.err
+	}
+	return toView(r.result), nil
+}
+
+// release makes a run ready for the next evaluation. What it grew beyond the
+// usual is dropped.
+func (p *Program) release(r *run) {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	clear(r.memo)
+	clear(r.paths)
+	if len(r.stack) > 1<<14 {
+		r.stack = nil
+	}
+	r.arena.reset()
+	*r = run{stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, arena: r.arena, bits: r.bits[:0]}
+	p.runs.Put(r)
+}

@@ -1,0 +1,108 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/policy/compiled"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// EngineName names a way to evaluate.
+type EngineName string
+
+// The engines. Each gives the same answers.
+const (
+	// Compiled is the engine of package compiled, with topdown for what that
+	// cannot do.
+	Compiled EngineName = "compiled"
+	// Topdown is OPA's own.
+	Topdown EngineName = "topdown"
+	// Both asks both, and denies where they differ: for tests and for trying.
+	Both EngineName = "both"
+)
+
+// limits of one evaluation, beside its time. Topdown has none of its own: what
+// exceeds them is not evaluated again.
+var limits = compiled.Limits{Steps: 50_000_000, Bytes: 256 << 20}
+
+// compile compiles what can be; the rest stays topdown's, with a warning.
+func (e *Engine) compile(ctx context.Context, s Source, o Options, parsed map[string]*ast.Module) {
+	var modules []compiled.Module
+	for _, m := range s.Modules {
+		modules = append(modules, compiled.Module{Path: m.Path, Text: m.Text, Parsed: parsed[m.Path]})
+	}
+	options := compiled.Options{Capabilities: capabilities(), Strict: true, Limits: limits}
+	for _, q := range []*query{e.entry, e.admission, e.outcome} {
+		if q == nil {
+			continue
+		}
+		program, err := compiled.Compile(ctx, modules, s.Data, []string{q.path}, options)
+		if err != nil {
+			e.warnings = append(e.warnings, Problem{
+				Text:   fmt.Sprintf("%s is evaluated by topdown, which takes many times as long: %v", q.path, err),
+				Remedy: "write what cannot be planned differently",
+			})
+			continue
+		}
+		q.program = program
+	}
+}
+
+// evaluate asks a query. Undefined, failed and out of time are different
+// refusals; a result that is of the wrong type is the caller's fourth.
+func (e *Engine) evaluate(ctx context.Context, q *query, input value.Value) (value.Value, error) {
+	if ctx.Err() != nil {
+		return value.Nothing, timeout(q)
+	}
+	if q.program == nil {
+		return e.byTopdown(ctx, q, input)
+	}
+	result, err := e.byProgram(ctx, q, input)
+	switch {
+	case errors.Is(err, errTopdown):
+		return e.byTopdown(ctx, q, input)
+	case e.engine == Both:
+		return e.compare(ctx, q, input, result, err)
+	default:
+		return result, err
+	}
+}
+
+// errTopdown leaves an evaluation to topdown.
+var errTopdown = errors.New("left to topdown")
+
+// byProgram evaluates with the compiled engine. What fails there is asked of
+// topdown again: which of several errors comes first, and whether a rule that
+// would fail is looked at, depends on the engine's order and index, and a
+// failure denies whatever it costs.
+func (e *Engine) byProgram(ctx context.Context, q *query, input value.Value) (value.Value, error) {
+	now, _ := input.Path("time", "now_ns").Int()
+	result, err := q.program.Eval(ctx, 0, compiled.Question{Input: input, NowNS: now, Deadline: e.deadline()})
+	switch {
+	case ctx.Err() != nil, errors.Is(err, compiled.ErrLate):
+		return value.Nothing, timeout(q)
+	case errors.Is(err, compiled.ErrSteps), errors.Is(err, compiled.ErrMemory):
+		return value.Nothing, refuse(pdp.CodePolicyError, q.path+": "+err.Error())
+	case err != nil:
+		return value.Nothing, errTopdown
+	case !result.Defined():
+		return value.Nothing, refuse(pdp.CodePolicyUndefined, q.path+" has no value for this input")
+	default:
+		return result, nil
+	}
+}
+
+// compare asks topdown as well, and refuses where the two differ.
+func (e *Engine) compare(ctx context.Context, q *query, input, result value.Value, err error) (value.Value, error) {
+	want, wantErr := e.byTopdown(ctx, q, input)
+	if (err == nil) == (wantErr == nil) && value.Equal(result, want) {
+		return result, err
+	}
+	return value.Nothing, refuse(pdp.CodePolicyError, fmt.Sprintf("%s: the engines differ: compiled %s %v, topdown %s %v",
+		q.path, value.AppendJSON(nil, result), err, value.AppendJSON(nil, want), wantErr))
+}
