@@ -240,12 +240,12 @@ func (w *workloads) check(t *testing.T, s *harness.Stack, c identityCase) {
 	client := w.client(t, s, c.Certificate)
 	defer client.CloseIdleConnections()
 	if c.Expires {
-		if status, text := send(t, client, req); status != http.StatusOK {
+		if status, text := exchange(t, client, req); status != http.StatusOK {
 			t.Fatalf("before the wait: %d %s", status, text)
 		}
 		w.outlive(t, c.Certificate)
 	}
-	status, text := send(t, client, req)
+	status, text := exchange(t, client, req)
 	if status != c.Status {
 		t.Fatalf("got %d %s, want %d\n%s", status, text, c.Status, s.Remit.Log())
 	}
@@ -265,8 +265,8 @@ func (w *workloads) outlive(t *testing.T, certificate string) {
 	time.Sleep(time.Until(leaf.NotAfter) + 100*time.Millisecond)
 }
 
-// send returns status 0 where there is no connection.
-func send(t *testing.T, client *http.Client, req *http.Request) (status int, text string) {
+// exchange returns status 0 where there is no connection.
+func exchange(t *testing.T, client *http.Client, req *http.Request) (status int, text string) {
 	t.Helper()
 	resp, err := client.Do(req)
 	if err != nil {

@@ -170,7 +170,7 @@ func (p *provider) token(t *testing.T) string {
 	}
 	req.Header.Set("content-type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth("sid1", "verysecret")
-	status, text := send(t, http.DefaultClient, req)
+	status, text := exchange(t, http.DefaultClient, req)
 	var answer struct {
 		Token string `json:"access_token"`
 	}
@@ -198,7 +198,7 @@ func TestOpenIDProvider(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, text := send(t, s.Client(token), req)
+		got, text := exchange(t, s.Client(token), req)
 		if got != status {
 			t.Fatalf("%s: got %d %s, want %d\n%s", what, got, text, status, s.Remit.Log())
 		}
@@ -232,7 +232,7 @@ func TestOpenIDProvider(t *testing.T) {
 	}
 
 	p.lies(nil)
-	await(t, "the truth is believed again", func() bool { _, report := ready(t, s); return !strings.Contains(report, "last attempt") })
+	until(t, "the truth is believed again", func() bool { _, report := ready(t, s); return !strings.Contains(report, "last attempt") })
 	p.down()
 	logged(t, s, "connection refused")
 	asked("down", second, 200, "", "")
@@ -249,11 +249,11 @@ func TestOpenIDProvider(t *testing.T) {
 	if !strings.Contains(report, "issuer "+p.issuer+": 1 keys, confirmed ") || !strings.Contains(report, "last attempt: ") {
 		t.Errorf("/ready says %s", report)
 	}
-	await(t, "the keys are too old", func() bool { _, report := ready(t, s); return strings.Contains(report, "too old") })
+	until(t, "the keys are too old", func() bool { _, report := ready(t, s); return strings.Contains(report, "too old") })
 	asked("down for too long", second, 503, "keys_unavailable", "more than 20s")
 
 	p.up(t)
-	await(t, "the keys are confirmed", func() bool { _, report := ready(t, s); return !strings.Contains(report, "too old") })
+	until(t, "the keys are confirmed", func() bool { _, report := ready(t, s); return !strings.Contains(report, "too old") })
 	asked("up again", second, 200, "", "")
 	noSecrets(t, s, second)
 }
@@ -290,7 +290,7 @@ func liar(issuer, keys string) http.Handler {
 // logged waits until one line of remit's log holds all texts.
 func logged(t *testing.T, s *harness.Stack, texts ...string) {
 	t.Helper()
-	await(t, fmt.Sprintf("the log says %q", texts), func() bool {
+	until(t, fmt.Sprintf("the log says %q", texts), func() bool {
 		for line := range strings.Lines(s.Remit.Log()) {
 			missing := 0
 			for _, text := range texts {
@@ -306,7 +306,7 @@ func logged(t *testing.T, s *harness.Stack, texts ...string) {
 	})
 }
 
-func await(t *testing.T, what string, is func() bool) {
+func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -321,13 +321,13 @@ func ready(t *testing.T, s *harness.Stack) (status int, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return send(t, http.DefaultClient, req)
+	return exchange(t, http.DefaultClient, req)
 }
 
 // awaitHealthy waits until Envoy asks remit again.
 func awaitHealthy(t *testing.T, s *harness.Stack) {
 	t.Helper()
-	await(t, "Envoy finds remit", func() bool {
+	until(t, "Envoy finds remit", func() bool {
 		return ask(t.Context(), s.Client(""), http.MethodGet, "/v1/thing").status != http.StatusServiceUnavailable
 	})
 }
