@@ -192,7 +192,10 @@ type record struct {
 		Allowed bool `json:"allowed"`
 	} `json:"result"`
 	Input struct {
-		Agent   struct{ Chain []struct{ ID string } }
+		Agent struct {
+			Chain      []struct{ ID string }
+			Credential string
+		}
 		Session struct{ ID string }
 		Target  struct{ Resource string }
 	} `json:"input"`

@@ -43,6 +43,8 @@ open ends with its connection or its maximum duration.
   remit revoke target crm --reason "maintenance" --for 2h
   remit revoke agent support-agent --lift --reason "rebuilt and reviewed"
   remit revoke list`,
+		Args: cobra.NoArgs, // a misspelt kind must not look as if it were done
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, r := range revocable {
 		revoke.AddCommand(newRevokeKind(r.kind, r.names, r.short))
