@@ -58,7 +58,7 @@ func startMesh(t *testing.T, settings string, resources ...string) *harness.Stac
 // The configuration that a user copies, in front of the sample session, hostile
 // requests and an outage.
 func TestBehindIstio(t *testing.T) {
-	s := startMesh(t, filepath.Join("istio", "mesh.yaml"), filepath.Join("istio", "gateway.yaml"))
+	s := startMesh(t, filepath.Join("istio", "mesh.yaml"), filepath.Join("istio", "gateway.yaml"), filepath.Join("istio", "agents.yaml"))
 	t.Run("settings", func(t *testing.T) { inForce(t, s) })
 	t.Run("session", func(t *testing.T) {
 		var shown bytes.Buffer
@@ -71,6 +71,7 @@ func TestBehindIstio(t *testing.T) {
 			h.run(t, s, h.copied)
 		}
 	})
+	t.Run("agents' door", func(t *testing.T) { agentsDoor(t, s) })
 	t.Run("outcomes", func(t *testing.T) {
 		outcomesArrive(t, s, s.Client(meshToken(t, s, "user:outcomes")), apiTarget)
 	})
@@ -107,6 +108,29 @@ func inForce(t *testing.T, s *harness.Stack) {
 }
 
 var firstFilter = regexp.MustCompile(`"http_filters": \[\s*\{\s*"name": "remit.strip"`)
+
+// agentsDoor has a session admitted through Istio, acts in it, and shows that
+// nothing but the door is exempt from being asked about.
+func agentsDoor(t *testing.T, s *harness.Stack) {
+	agent := s.Client(meshToken(t, s, "user:door"))
+	if a := tell(t, s.Client(""), http.MethodPost, "/v1/sessions", readTickets, ""); a.status != http.StatusUnauthorized || a.Token != "" {
+		t.Errorf("nobody: %+v", a)
+	}
+	opened := tell(t, agent, http.MethodPost, "/v1/sessions", readTickets, "")
+	if opened.status != http.StatusCreated || opened.Token == "" {
+		t.Fatalf("%+v\n%s", opened, s.Remit.Log())
+	}
+	if a, seen := in(t.Context(), agent, http.MethodGet, apiTarget, opened.Token); !a.allowed() || seen.Get("remit-session") != "" {
+		t.Errorf("in the session: %+v; the tool saw %q", a, seen)
+	}
+	if a, _ := in(t.Context(), agent, http.MethodPost, apiTarget+"/notes", opened.Token); a.code != "operation_out_of_task" {
+		t.Errorf("outside of the task: %+v", a)
+	}
+	unrouted := hostile{name: "another path of the door's host", line: "GET /healthz", host: harness.RemitHost}
+	unrouted.run(t, s, refused(http.StatusNotFound, istio)) // nothing to be asked about
+	elsewhere := hostile{name: "the door's path at the API", line: "GET /v1/sessions/current"}
+	elsewhere.run(t, s, refused(http.StatusForbidden, remit))
+}
 
 // Istio's own defaults, with nothing of what integration/istio adds: whatever
 // is ambiguous remit refuses by itself, and an outage still denies.

@@ -48,7 +48,7 @@ func (s *Stack) startMesh(ctx context.Context, envoy string) error {
 	ports := strings.NewReplacer(
 		"10000", port(e.Address), "9901", port(e.Admin), "15010", port(discovery),
 		"8080", port(s.Tools.Address), "8081", port(s.API.Address),
-		"9191", port(s.authz), "9192", port(s.outcomes))
+		"9191", port(s.authz), "9192", port(s.outcomes), "8180", port(s.agents))
 	m := s.Mesh
 	files := append([]string{m.Bootstrap, m.Settings, m.Objects}, m.Resources...)
 	for i, file := range files {

@@ -45,8 +45,9 @@ type Stack struct {
 	Policy string // the folder of the bundle in force
 	Data   string // remit's state directory
 
-	discovery       *process // Istio's, where there is a mesh
-	authz, outcomes string   // remit's addresses, where there is a mesh
+	discovery *process // Istio's, where there is a mesh
+	// remit's addresses, where there is a mesh
+	authz, outcomes, agents string
 }
 
 // Start brings everything up, in order, and takes everything down again when
@@ -129,13 +130,12 @@ func (s *Stack) startRemit(ctx context.Context) error {
 	defer out.Close()
 	values := map[string]string{"Health": health}
 	if s.Mesh != nil {
-		if s.authz, err = FreePort(); err != nil {
-			return err
+		for _, address := range []*string{&s.authz, &s.outcomes, &s.agents} {
+			if *address, err = FreePort(); err != nil {
+				return err
+			}
 		}
-		if s.outcomes, err = FreePort(); err != nil {
-			return err
-		}
-		values["Authz"], values["Outcomes"] = s.authz, s.outcomes
+		values["Authz"], values["Outcomes"], values["Agents"] = s.authz, s.outcomes, s.agents
 	}
 	if err := text.Execute(out, values); err != nil {
 		return err
