@@ -24,16 +24,17 @@ type Identity struct {
 type Claims struct {
 	Issuer   string   `yaml:"issuer"`   // who makes the tokens: their iss, exactly
 	Audience []string `yaml:"audience"` // whom tokens must be made for: one of these is in their aud
-	// Agent names the claim with the agent's id ("act.sub"); empty: act.sub
-	// where the token has it, else sub.
+	// Agent is the way to the claim with the agent's id: "act.sub", or a list
+	// where a name has dots in it; empty: act.sub where the token has it, else
+	// sub.
 	Agent   ClaimPath `yaml:"agent_claim"`
 	Owner   ClaimPath `yaml:"owner_claim"`    // the claim with who owns the agent
 	Session []string  `yaml:"session_claims"` // the claims that name a session; the first one that a token has
 	Types   []string  `yaml:"types"`          // accepted values of the header typ
 	Skew    Duration  `yaml:"skew"`           // how far the clocks of issuer and remit may differ
 	MaxAge  Duration  `yaml:"max_age"`        // bounds both how old a token may be and how long it may live
-	// RequireBound refuses tokens without the claim cnf. Where the claim is
-	// there it is checked in any case.
+	// RequireBound is whether tokens without the claim cnf are refused. Where
+	// the claim is there it is checked in any case.
 	RequireBound bool `yaml:"require_bound"`
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -86,5 +87,15 @@ func TestRefusedIdentities(t *testing.T) {
 				t.Errorf("got %v, want an error about %s", err, c.want)
 			}
 		})
+	}
+}
+
+// As a flag, which is always text, a way to a claim means the same.
+func TestClaimPathAsAFlag(t *testing.T) {
+	for text, want := range map[string][]string{"act.sub": {"act", "sub"}, `["a.b"]`: {"a.b"}} {
+		var path ClaimPath
+		if err := assign(reflect.ValueOf(&path).Elem(), text); err != nil || !slices.Equal(path, want) {
+			t.Errorf("%s: %v, %v", text, path, err)
+		}
 	}
 }
