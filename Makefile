@@ -45,10 +45,7 @@ $(OPA): go.mod
 	$(GO) build -o $(OPA) github.com/open-policy-agent/opa
 
 policies-test: $(OPA) ## the shipped policies with the stock opa: format, strict check with schemas, tests and coverage
-	@test -z "$$($(OPA) fmt --list policies)" || { echo "opa fmt: run '$(OPA) fmt -w policies'"; exit 1; }
-	$(OPA) check --strict --bundle --schema policies/schemas/input.json policies
-	$(OPA) test --bundle --coverage --threshold 95 policies >/dev/null
-	$(OPA) test --bundle policies
+	OPA=$(CURDIR)/$(OPA) THRESHOLD=95 sh policies/ci/check.sh
 
 fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	@for pkg in $$($(GO) list ./pdp/... ./bundles/...); do \

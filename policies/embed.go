@@ -5,10 +5,10 @@ package policies
 
 import "embed"
 
-// FS is the folder: the Rego and its tests, the data files to fill in, and the
-// JSON schemas of input and decision.
+// FS is the folder: the Rego and its tests, the data files to fill in, the JSON
+// schemas of input and decision, and what checks it all in a pipeline.
 //
-//go:embed README.md remit packs schemas
+//go:embed README.md ci remit packs schemas
 var FS embed.FS
 
 // InputSchema is the JSON schema of `input`, which every policy is type-checked
