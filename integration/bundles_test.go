@@ -196,6 +196,10 @@ func TestPolicyFromGit(t *testing.T) {
 			if log := p.remit.Log(); !strings.Contains(log, "serving the last good policy") {
 				t.Errorf("the log does not say that the last good serves:\n%s", log)
 			}
+			// The check itself fails, since it asks the source.
+			if out, err := p.remit.Run(t.Context(), "check"); err == nil || !strings.Contains(out, "serves the last good policy, git:"+second) {
+				t.Errorf("remit check: %v\n%s", err, out)
+			}
 			p.findNoSecret(t)
 		})
 	}

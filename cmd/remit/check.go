@@ -28,6 +28,9 @@ it fits a pipeline beside opa test.`,
 			if err != nil {
 				return err
 			}
+			if err := printPolicyStatus(cmd.OutOrStdout(), c.State.Dir); err != nil {
+				return err
+			}
 			seed := make([]byte, pdp.SeedSize)
 			rand.Read(seed) // never fails since Go 1.24; the keys of a check are used for nothing
 			keys, err := pdp.NewKeys(seed)

@@ -84,8 +84,8 @@ func swapIn(t *testing.T, dir, version string, files map[string]string) {
 	}
 }
 
-// running is a server in this process.
-type running struct {
+// watched is a server in this process.
+type watched struct {
 	dir, policy, health string
 	config              *config.Config
 	log                 *synced
@@ -112,14 +112,14 @@ func (s *synced) String() string {
 }
 
 // prepare writes a configuration whose policy is a folder that is still empty.
-func prepare(t *testing.T) *running {
+func prepare(t *testing.T) *watched {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "remit-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	r := &running{dir: dir, policy: filepath.Join(dir, "policy"), health: freePort(t)}
+	r := &watched{dir: dir, policy: filepath.Join(dir, "policy"), health: freePort(t)}
 	if err := os.Mkdir(r.policy, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ shutdown: { pause: 0s, drain: 5s }
 }
 
 // start serves, or returns why not.
-func (r *running) start(t *testing.T) error {
+func (r *watched) start(t *testing.T) error {
 	t.Helper()
 	r.log = &synced{}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -178,14 +178,14 @@ func (r *running) start(t *testing.T) error {
 	return nil
 }
 
-func (r *running) mustStart(t *testing.T) {
+func (r *watched) mustStart(t *testing.T) {
 	t.Helper()
 	if err := r.start(t); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (r *running) status(t *testing.T) (s server.PolicyStatus) {
+func (r *watched) status(t *testing.T) (s server.PolicyStatus) {
 	t.Helper()
 	resp, err := http.Get("http://" + r.health + "/health/policy")
 	if err != nil {
@@ -199,7 +199,7 @@ func (r *running) status(t *testing.T) (s server.PolicyStatus) {
 }
 
 // await waits until the status is as wanted.
-func (r *running) await(t *testing.T, what string, is func(server.PolicyStatus) bool) server.PolicyStatus {
+func (r *watched) await(t *testing.T, what string, is func(server.PolicyStatus) bool) server.PolicyStatus {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		s := r.status(t)
@@ -223,7 +223,7 @@ type shown struct {
 }
 
 // decide asks for one decision; an error unless it is an allow.
-func (r *running) decide(ctx context.Context) (shown, error) {
+func (r *watched) decide(ctx context.Context) (shown, error) {
 	request := &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
 		Source: &authv3.AttributeContext_Peer{}, Destination: &authv3.AttributeContext_Peer{},
 		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
@@ -248,7 +248,7 @@ func (r *running) decide(ctx context.Context) (shown, error) {
 
 // generations are what the journal says that decisions were made with, and
 // which activations it tells of.
-func (r *running) generations(t *testing.T) (of map[string]string, activated, refused []string) {
+func (r *watched) generations(t *testing.T) (of map[string]string, activated, refused []string) {
 	t.Helper()
 	journal, err := localstore.NewReader(r.config.State.Dir)
 	if err != nil {
@@ -456,15 +456,15 @@ func TestTheLastGoodSurvivesARestart(t *testing.T) {
 // A copy that is damaged, of another source, or not there is not served.
 func TestWhatIsNotTheLastGood(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(t *testing.T, r *running, kept string)
+		spoil func(t *testing.T, r *watched, kept string)
 		want  string
 	}{
-		"none": {func(t *testing.T, _ *running, kept string) {
+		"none": {func(t *testing.T, _ *watched, kept string) {
 			if err := os.Remove(kept); err != nil {
 				t.Fatal(err)
 			}
 		}, "policy"},
-		"damaged": {func(t *testing.T, _ *running, kept string) {
+		"damaged": {func(t *testing.T, _ *watched, kept string) {
 			text, err := os.ReadFile(kept)
 			if err != nil {
 				t.Fatal(err)
@@ -475,7 +475,7 @@ func TestWhatIsNotTheLastGood(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "is damaged"},
-		"of another source": {func(_ *testing.T, r *running, _ string) {
+		"of another source": {func(_ *testing.T, r *watched, _ string) {
 			r.config.Policy.Bundle = config.Bundle{Tarball: filepath.Join(r.dir, "b.tar.gz"), Poll: r.config.Policy.Bundle.Poll}
 		}, "came from another source"},
 	} {
