@@ -51,6 +51,7 @@ type identityCase struct {
 	Status      int               `yaml:"status"`
 	Code        string            `yaml:"code"`
 	Agent       *string           `yaml:"agent"`
+	Workload    string            `yaml:"workload"`
 	Detail      string            `yaml:"detail"`
 }
 
@@ -300,6 +301,9 @@ func compareRecord(t *testing.T, s *harness.Stack, c identityCase, text string) 
 	if r.Input.Agent.ID != agent {
 		t.Errorf("the record says it was %q, want %q", r.Input.Agent.ID, agent)
 	}
+	if r.Input.Agent.Workload != c.Workload {
+		t.Errorf("the record says that %q presented it, want %q", r.Input.Agent.Workload, c.Workload)
+	}
 	if !strings.Contains(r.Result.Detail, c.Detail) || (c.Detail == "" && r.Result.Detail != "") {
 		t.Errorf("the record says %q, want %q", r.Result.Detail, c.Detail)
 	}
@@ -315,7 +319,7 @@ func compareRecord(t *testing.T, s *harness.Stack, c identityCase, text string) 
 type decisionRecord struct {
 	ID    string `json:"decision_id"`
 	Input struct {
-		Agent struct{ ID, Kind, Credential string }
+		Agent struct{ ID, Kind, Credential, Workload string }
 	}
 	Result struct{ Detail string }
 }

@@ -120,6 +120,15 @@ type Workload struct {
 	Credential  Presented
 }
 
+// Principal names the workload, which is unique in its trust domain; the zero
+// Principal for a nil one.
+func (w *Workload) Principal() Principal {
+	if w == nil {
+		return Principal{}
+	}
+	return Principal{ID: w.ID, Issuer: "spiffe://" + w.TrustDomain}
+}
+
 // Known reports whether anybody was identified.
 func (a *Agent) Known() bool { return a.ID != "" }
 

@@ -90,7 +90,9 @@ func input(r *state.Record) value.Value {
 			value.M("kind", value.OptStr(r.AgentKind)),
 			value.M("owner", value.OptStr(r.Owner)),
 			value.M("chain", chain(r.Chain)),
-			value.M("credential", value.OptStr(r.Credential)))),
+			value.M("credential", value.OptStr(r.Credential)),
+			value.M("workload", value.OptStr(r.Workload.ID)),
+			value.M("workload_credential", value.OptStr(r.WorkloadCredential)))),
 		value.M("session", value.Obj(value.M("id", value.OptStr(r.Session)), value.M("labels", value.Strs(r.Labels)))),
 		value.M("action", value.Obj(
 			value.M("operation", value.Str(string(r.Operation))),

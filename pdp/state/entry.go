@@ -56,7 +56,12 @@ type Record struct {
 	Chain          []pdp.Principal
 	Credential     string // fingerprint
 	CredentialKind string
-	Session        string
+	// Workload presented the agent's token, with this credential's
+	// fingerprint; the zero ones where none was proved.
+	Workload           pdp.Principal
+	WorkloadCredential string
+
+	Session string
 
 	Protocol    pdp.Protocol
 	Method      string
@@ -215,11 +220,12 @@ func codeRecord(c *coder, r *Record) {
 	list(c, &r.Reasons, codeReason)
 	list(c, &r.WouldDeny, codeObserved)
 	for _, s := range []*string{&r.Detail, &r.Generation, &r.Door, &r.Listener, &r.Proxy, &r.AgentKind, &r.Owner,
-		&r.Credential, &r.CredentialKind, &r.Session, &r.Method, &r.Host, &r.Path, &r.RPC, &r.Tool, &r.System,
+		&r.Credential, &r.CredentialKind, &r.WorkloadCredential, &r.Session, &r.Method, &r.Host, &r.Path, &r.RPC, &r.Tool, &r.System,
 		&r.Resource, &r.Environment, &r.RequestID} {
 		text(c, s)
 	}
 	codePrincipal(c, &r.Agent)
+	codePrincipal(c, &r.Workload)
 	list(c, &r.Chain, codePrincipal)
 	text(c, &r.Protocol)
 	text(c, &r.Operation)

@@ -139,7 +139,10 @@ func (t *turn) revoked(c *pdp.Case) *pdp.Refusal {
 	is := &subject{
 		credential: c.Agent.Credential.Fingerprint, owner: c.Agent.Owner,
 		agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, chain: c.Agent.Chain,
-		system: c.Action.Target.System, resource: c.Action.Target.Resource,
+		workload: c.Agent.Workload.Principal(), system: c.Action.Target.System, resource: c.Action.Target.Resource,
+	}
+	if w := c.Agent.Workload; w != nil {
+		is.workloadCredential = w.Credential.Fingerprint
 	}
 	switch {
 	case t.session != nil:

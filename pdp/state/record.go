@@ -21,6 +21,9 @@ func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 	if c.Request.RPC != nil {
 		r.RPC = c.Request.RPC.Method
 	}
+	if w := c.Agent.Workload; w != nil {
+		r.Workload, r.WorkloadCredential = w.Principal(), w.Credential.Fingerprint
+	}
 	if e := c.Caller; e != nil {
 		r.Door, r.Listener, r.Proxy = e.Door, e.Listener, e.Proxy
 		if !e.Received.IsZero() {

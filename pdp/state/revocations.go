@@ -132,12 +132,16 @@ type subject struct {
 	owner      string
 	agent      pdp.Principal
 	chain      []pdp.Principal // whom it acts for, nearest first
-	system     string
-	resource   string
+	// workload presents the agent's token, with a credential of its own.
+	workload           pdp.Principal
+	workloadCredential string
+	system             string
+	resource           string
 }
 
 func subjectOf(r *Record) *subject {
-	return &subject{session: r.Session, credential: r.Credential, owner: r.Owner, agent: r.Agent, chain: r.Chain, system: r.System, resource: r.Resource}
+	return &subject{session: r.Session, credential: r.Credential, owner: r.Owner, agent: r.Agent, chain: r.Chain,
+		workload: r.Workload, workloadCredential: r.WorkloadCredential, system: r.System, resource: r.Resource}
 }
 
 // covering returns the point that covers a subject, the widest where several
@@ -145,8 +149,8 @@ func subjectOf(r *Record) *subject {
 //
 // What a point means: an agent is revoked with everybody who acts for it, so
 // its point covers the chains it is in (RFC 8693 section 4.1 lets a chain only
-// tighten); a root's covers what is done for it by whomever; a target's covers
-// callers without an identity as well.
+// tighten), and what it presents as a workload; a root's covers what is done for
+// it by whomever; a target's covers callers without an identity as well.
 func (r *Revocations) covering(s *subject, now time.Time) *pdp.Revocation {
 	if r == nil || len(r.points) == 0 {
 		return nil
@@ -163,7 +167,7 @@ func (r *Revocations) covering(s *subject, now time.Time) *pdp.Revocation {
 		root = s.chain[n-1]
 	}
 	if point := cmp.Or(r.principal(pdp.RevokedRoot, root, now), r.named(pdp.RevokedOwner, s.owner, now),
-		r.principal(pdp.RevokedAgent, s.agent, now)); point != nil {
+		r.principal(pdp.RevokedAgent, s.agent, now), r.principal(pdp.RevokedAgent, s.workload, now)); point != nil {
 		return point
 	}
 	for _, principal := range s.chain {
@@ -171,7 +175,7 @@ func (r *Revocations) covering(s *subject, now time.Time) *pdp.Revocation {
 			return point
 		}
 	}
-	return cmp.Or(r.named(pdp.RevokedCredential, s.credential, now), r.named(pdp.RevokedSession, s.session, now))
+	return cmp.Or(r.named(pdp.RevokedCredential, s.credential, now), r.named(pdp.RevokedCredential, s.workloadCredential, now), r.named(pdp.RevokedSession, s.session, now))
 }
 
 // principal looks for a point of any issuer's, then of the principal's own.

@@ -39,6 +39,7 @@ var delegate = pdp.Agent{
 	ID: "worker", Issuer: "idp", Owner: "team-a", SessionClaim: "s",
 	Chain:      []pdp.Principal{{ID: "planner", Issuer: "idp"}, {ID: "user:ada", Issuer: "idp"}},
 	Credential: pdp.Presented{Fingerprint: "fp-1"},
+	Workload:   &pdp.Workload{ID: "spiffe://prod/runner", TrustDomain: "prod", Credential: pdp.Presented{Fingerprint: "fp-w"}},
 }
 
 // Each kind of point covers what it says, and nothing beside it; it survives a
@@ -57,6 +58,11 @@ func TestEachKindOfPoint(t *testing.T) {
 		{"another session", pdp.RevokedSession, is("s_other"), "", false},
 		{"its credential", pdp.RevokedCredential, is("fp-1"), "", true},
 		{"another credential", pdp.RevokedCredential, is("fp-2"), "", false},
+		{"the credential of the workload that presents it", pdp.RevokedCredential, is("fp-w"), "", true},
+		{"the workload that presents it", pdp.RevokedAgent, is("spiffe://prod/runner"), "", true},
+		{"the workload of its trust domain", pdp.RevokedAgent, is("spiffe://prod/runner"), "spiffe://prod", true},
+		{"the workload of another issuer", pdp.RevokedAgent, is("spiffe://prod/runner"), "idp", false},
+		{"another workload", pdp.RevokedAgent, is("spiffe://prod/other"), "", false},
 		{"the agent", pdp.RevokedAgent, is("worker"), "", true},
 		{"the agent of this issuer", pdp.RevokedAgent, is("worker"), "idp", true},
 		{"the agent of another issuer", pdp.RevokedAgent, is("worker"), "other", false},
