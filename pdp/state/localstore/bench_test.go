@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/state"
 	"github.com/remit-pdp/remit/pdp/state/statetest"
 )
 
@@ -33,6 +35,31 @@ func BenchmarkCommit(b *testing.B) {
 					if err := statetest.Commit(b.Context(), s, key, "id"); err != nil {
 						b.Fatal(err)
 					}
+				}
+			})
+		})
+	}
+}
+
+// What revocation adds to an allow: counting itself, and looking whether a
+// point covers it, with many points and with none (invariant 11).
+func BenchmarkStanding(b *testing.B) {
+	for _, points := range []int{0, 1, 10_000} {
+		b.Run(fmt.Sprint(points, " points"), func(b *testing.B) {
+			entries := make([]*state.Entry, points)
+			for i := range entries {
+				entries[i] = statetest.Revocation(pdp.RevokedAgent, fmt.Sprint("other", i))
+			}
+			var none *state.Revocations
+			a := newAuthority(none.With(entries...))
+			e := statetest.Entry(state.NewPartition(statetest.Key(1)), "x")
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					s := a.enter(e.Partition)
+					if err := s.points.Check(e); err != nil {
+						b.Error(err)
+					}
+					s.leave(e.Partition)
 				}
 			})
 		})
