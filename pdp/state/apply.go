@@ -282,6 +282,10 @@ func (p *Partition) settled(e *Entry, o *Settling) {
 	if f == nil {
 		return
 	}
+	for _, name := range o.Undeclared {
+		delete(p.Declared, name)
+		p.Generation = "" // so that the next decision declares what it knows
+	}
 	p.order = slices.DeleteFunc(p.order, func(id string) bool { return id == o.ID })
 	agent, session := p.Agents[f.Agent], p.Sessions[f.Session]
 	if agent == nil || session == nil {

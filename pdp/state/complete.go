@@ -29,6 +29,20 @@ func declares(d *pdp.Declarations) (list []string) {
 	return list
 }
 
+// undeclared returns what was declared and is not any more.
+func undeclared(before map[string]int64, now *pdp.Declarations) (list []string) {
+	if len(before) == 0 {
+		return nil
+	}
+	still := declares(now)
+	for _, name := range sortedNames(before) {
+		if !slices.Contains(still, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
 // completeFrom says since when a fact has been recorded without a hole for a
 // scope that began at since: 0 where always.
 func (t *turn) completeFrom(f *pdp.Fact, since int64) int64 {

@@ -190,6 +190,10 @@ type Settling struct {
 	Labels      []string
 	Notes       []Note
 	Late        bool
+	// Undeclared lists the facts that were declared to the partition and are
+	// not by the generation whose outcome rules were asked: what those would
+	// have noted is lost.
+	Undeclared []string
 }
 
 // AppendBinary appends the entry's encoding to dst.
@@ -341,4 +345,5 @@ func codeSettling(c *coder, s *Settling) {
 	list(c, &s.Labels, text[string])
 	list(c, &s.Notes, codeNote)
 	c.flag(&s.Late)
+	list(c, &s.Undeclared, text[string])
 }

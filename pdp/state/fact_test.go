@@ -179,6 +179,7 @@ func TestCompleteFrom(t *testing.T) {
 		"longer kept":         func(f *pdp.Fact) { f.TTL = 2 * time.Hour },
 		"clear keys":          func(f *pdp.Fact) { f.Clear = true },
 		"left out meanwhile":  nil,
+		"left out of outcome": nil,
 		"without a decision":  nil,
 		"in a session of now": func(f *pdp.Fact) { f.Scope = pdp.PerSession },
 	} {
@@ -192,13 +193,16 @@ func TestCompleteFrom(t *testing.T) {
 				return d
 			}
 			r := newRoom(t, plan{declared: with("g1", &fact)})
-			r.allowed()
+			id := r.allowed().ID
 			r.expect(r.cell("f", "/a"), map[string]any{"complete_from_ns": 0})
 			r.wait(time.Minute)
 			if change == nil {
 				r.gen, r.declared = "g2", with("g2", nil)
-				if name == "left out meanwhile" {
+				switch name {
+				case "left out meanwhile":
 					r.allowed()
+				case "left out of outcome": // whose rules could not note it
+					r.settle(id, pdp.OutcomeDone)
 				}
 				r.wait(time.Minute)
 			}

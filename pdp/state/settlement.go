@@ -80,7 +80,7 @@ func (s *settlement) Commit(ctx context.Context, o pdp.Outcome, effects pdp.Effe
 	settling := &Settling{
 		ID: s.id, State: o.State, Source: o.Source, Status: o.Status, Attempts: o.Attempts, Sent: o.RequestBytes,
 		Received: o.ResponseBytes, ContentType: o.ContentType, Details: o.Details, Labels: effects.Labels,
-		Late: s.at > s.flight.Deadline,
+		Late: s.at > s.flight.Deadline, Undeclared: undeclared(state.Declared, s.declared),
 	}
 	for i := range effects.Remember {
 		m := &effects.Remember[i]
