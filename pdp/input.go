@@ -103,6 +103,7 @@ var targetFields = value.NewFields(
 	value.Field[Case]{Name: "level", Read: func(c *Case) value.Value { return value.Int(int64(c.Action.Target.Sensitivity.Level())) }},
 	value.Field[Case]{Name: "labels", Read: func(c *Case) value.Value { return value.Strs(c.Action.Target.Labels) }},
 	value.Field[Case]{Name: "known", Read: func(c *Case) value.Value { return value.Of(c.Action.Target.Known) }},
+	value.Field[Case]{Name: "definition", Read: definitionInput},
 	value.Field[Case]{Name: "new_to_session", Read: func(c *Case) value.Value { return value.Of(c.Snapshot.NewTarget) }},
 )
 

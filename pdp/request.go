@@ -163,4 +163,9 @@ type Target struct {
 	// Adds are the labels that a session picks up by an allowed access.
 	Adds  []string
 	Known bool // false: no entry of the catalog covers it
+	// Entry is where the entry that describes it stands, below
+	// data.remit.catalog ("systems.tickets.http.0"); "" where there is none.
+	Entry string
+	// Definition is what is known of the definition of the tool.
+	Definition Definition
 }

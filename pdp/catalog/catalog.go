@@ -14,6 +14,9 @@ import (
 type Catalog struct {
 	hosts map[string]*host // exact
 	wild  map[string]*host // by what follows "*."
+	// entries are all of them; one of a system with several hosts is there
+	// for each.
+	entries []*entry
 }
 
 var _ pdp.Catalog = (*Catalog)(nil)
@@ -50,6 +53,11 @@ type entry struct {
 	labels      []string
 	adds        []string
 	captures    []string // names of an HTTP path's captures, in order
+	place       string   // where it stands, see [pdp.Target]
+	definition  string   // digest of the tool's definition that was reviewed
+	// review says that a person has still to look at it: until then it
+	// describes nothing.
+	review bool
 }
 
 // Find implements [pdp.Catalog]. What no entry covers is an unknown target:
@@ -131,14 +139,21 @@ func (s *system) unknown(t *pdp.Target, resource string) {
 }
 
 // describe makes a the action that the entry says it is. A resource whose
-// parts the request does not have leaves the target unknown.
+// parts the request does not have leaves the target unknown; so does an entry
+// that is still to be reviewed.
 func (e *entry) describe(a *pdp.Action, part func(string) (string, bool)) {
+	if e.review {
+		e.system.unknown(&a.Target, a.Target.Resource)
+		a.Target.Entry, a.Target.Definition.Pinned = e.place, e.definition
+		return
+	}
 	resource, complete := e.resource.fill(part)
 	a.Operation = e.operation
 	a.Target = pdp.Target{
 		ID: e.system.name + ":" + resource, System: e.system.name, Resource: resource,
 		Environment: e.system.environment, Owner: e.system.owner,
 		Sensitivity: e.sensitivity, Labels: e.labels, Adds: e.adds, Known: complete,
+		Entry: e.place, Definition: pdp.Definition{Pinned: e.definition},
 	}
 	if !complete {
 		a.Target.Sensitivity = pdp.Restricted

@@ -155,7 +155,11 @@ func (c *compiler) mcp(s *system, h *host, v value.Value, path []string) {
 func (c *compiler) named(s *system, v value.Value, member, standard string, parts func(string) bool, path []string) map[string]*entry {
 	entries := make(map[string]*entry)
 	c.each(v.Get(member), append(path[:len(path):len(path)], member), func(name string, v value.Value, path []string) {
-		c.members(v, entryMembers, path...)
+		members := entryMembers
+		if member == "tools" {
+			members = append(members[:len(members):len(members)], "definition")
+		}
+		c.members(v, members, path...)
 		if member == "resources" && strings.HasSuffix(name, "/") && !straight(name) {
 			c.say(path, "the folder is not written as RFC 3986 would write it: nothing would be found in it")
 		}
@@ -170,7 +174,7 @@ func isArgument(name string) bool {
 	return found && !slices.Contains(strings.Split(path, "."), "")
 }
 
-var entryMembers = []string{"operation", "sensitivity", "resource", "labels", "adds"}
+var entryMembers = []string{"operation", "sensitivity", "resource", "labels", "adds", "review"}
 
 func (c *compiler) http(s *system, h *host, v value.Value, path []string) {
 	if v.Defined() && v.Kind() != value.Array {
@@ -236,8 +240,15 @@ func (c *compiler) entry(s *system, v value.Value, standard string, parts func(s
 	e := &entry{
 		system: s, sensitivity: c.sensitivity(v, s.sensitivity, path),
 		labels: append(slices.Clone(s.labels), c.labels(v, "labels", path)...), adds: c.labels(v, "adds", path),
+		place: strings.Join(path, "."), definition: c.text(v, "definition", path), review: c.flag(v, "review", path),
+	}
+	if e.definition != "" && !isDigest(e.definition) {
+		c.say(append(path, "definition"), "%q is not a digest as remit catalog import writes it", e.definition)
 	}
 	e.operation = pdp.Operation(c.text(v, "operation", path))
+	if e.review && e.operation == "" {
+		e.operation = pdp.Admin // as good as unknown
+	}
 	if !slices.Contains(pdp.Operations, e.operation) {
 		c.say(append(path, "operation"), "%q is not one of %v", e.operation, pdp.Operations)
 	}
@@ -249,7 +260,17 @@ func (c *compiler) entry(s *system, v value.Value, standard string, parts func(s
 	if e.resource, err = parseTemplate(resource, parts); err != nil {
 		c.say(append(path, "resource"), "%v", err)
 	}
+	c.catalog.entries = append(c.catalog.entries, e)
 	return e
+}
+
+func (c *compiler) flag(v value.Value, member string, path []string) bool {
+	m := v.Get(member)
+	set, isFlag := m.Bool()
+	if m.Defined() && !isFlag {
+		c.say(append(path, member), "is neither true nor false")
+	}
+	return set
 }
 
 func (c *compiler) text(v value.Value, member string, path []string) string {

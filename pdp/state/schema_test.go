@@ -43,6 +43,7 @@ var absent = map[string]bool{
 	"input.outcome": true, "input.request.rpc": true, "input.request.id": true, "input.agent.trust_domain": true, "input.agent.owner": true,
 	"input.agent.credential.fingerprint": true, "input.agent.credential.age_seconds": true, "input.agent.credential.expires_in_seconds": true,
 	"input.agent.credential.sender_bound": true, "input.agent.workload": true, "input.target.environment": true, "input.target.owner": true,
+	"input.target.definition.pinned": true, "input.target.definition.seen": true, "input.target.definition.seen_age_seconds": true,
 }
 
 func compare(t *testing.T, path string, v value.Value, s *schemaOf) {

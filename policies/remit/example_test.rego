@@ -45,6 +45,7 @@ request := {
 		"resource": "ticket 7",
 		"sensitivity": "internal",
 		"level": 1,
+		"definition": {"state": "unpinned"},
 		"new_to_session": false,
 	},
 	"memory": {"same_call": {"this": ring([])}},

@@ -220,3 +220,9 @@ test_an_unregistered_agent_is_not_admitted if {
 	d.admit == false
 	d.reasons == {{"code": "agent_not_registered", "message": "this agent is not registered"}}
 }
+
+test_a_tool_that_was_changed if {
+	"tool_definition_changed" in codes({"target": {"definition": {"state": "changed", "pinned": "a", "seen": "b"}}})
+	not "tool_definition_changed" in codes({"target": {"definition": {"state": "same", "pinned": "a", "seen": "a"}}})
+	not "tool_definition_changed" in codes({"target": {"definition": {"state": "unseen", "pinned": "a"}}})
+}
