@@ -36,7 +36,7 @@ for a shell: remit completion bash, zsh or fish.`,
 	}
 	root.PersistentFlags().StringP(configFlag, "c", defaultFile, "the configuration file; also REMIT_CONFIG")
 	addKeys(root.PersistentFlags(), args)
-	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newRevoke(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newRevoke(), newConfig(), newCatalog(), newVersion())
 	root.SetArgs(args)
 	return root
 }

@@ -53,7 +53,8 @@ type entry struct {
 	labels      []string
 	adds        []string
 	captures    []string // names of an HTTP path's captures, in order
-	place       string   // where it stands, see [pdp.Target]
+	path        []string // where it stands below data.remit.catalog
+	place       string   // the same for policy, see [pdp.Target]
 	definition  string   // digest of the tool's definition that was reviewed
 	// review says that a person has still to look at it: until then it
 	// describes nothing.

@@ -240,7 +240,7 @@ func (c *compiler) entry(s *system, v value.Value, standard string, parts func(s
 	e := &entry{
 		system: s, sensitivity: c.sensitivity(v, s.sensitivity, path),
 		labels: append(slices.Clone(s.labels), c.labels(v, "labels", path)...), adds: c.labels(v, "adds", path),
-		place: strings.Join(path, "."), definition: c.text(v, "definition", path), review: c.flag(v, "review", path),
+		path: slices.Clone(path), place: strings.Join(path, "."), definition: c.text(v, "definition", path), review: c.flag(v, "review", path),
 	}
 	if e.definition != "" && !isDigest(e.definition) {
 		c.say(append(path, "definition"), "%q is not a digest as remit catalog import writes it", e.definition)

@@ -71,7 +71,7 @@ func TestImportedToolsAreUnknownUntilReviewed(t *testing.T) {
 			t.Errorf("%s: %s", tool, names(a))
 		}
 	}
-	if got := c.InReview(); len(got) != 2 || got[0] != "systems.support.mcp.tools.read_ticket" {
+	if got := c.InReview(); len(got) != 2 || strings.Join(got[0], ".") != "systems.support.mcp.tools.read_ticket" {
 		t.Errorf("in review: %v", got)
 	}
 	if !strings.Contains(file, `# It says: "Harmless:   review: false - x"`) || !strings.Contains(file, "# Its server claims: changes nothing, only adds.") {

@@ -78,7 +78,7 @@ func TestReadmeKeys(t *testing.T) {
 	for _, key := range regexp.MustCompile("(?m)^(?:\\| `(\\w+)` \\||### `(systems)`)").FindAllStringSubmatch(text, -1) {
 		described[key[1]+key[2]] = true
 	}
-	if len(known) != 22 || !maps.Equal(known, described) {
+	if len(known) != 24 || !maps.Equal(known, described) {
 		t.Errorf("there are %v\ndescribed %v", known, described)
 	}
 	for _, word := range pdp.Operations {

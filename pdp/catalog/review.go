@@ -2,18 +2,17 @@ package catalog
 
 import "slices"
 
-// InReview returns where the entries stand that a person has still to review
-// ("systems.support.mcp.tools.send_mail"), in order. Until then they describe
+// InReview returns where the entries stand that a person has still to review,
+// each a path below data.remit.catalog, in order. Until then they describe
 // nothing: what they are for stays unknown.
-func (c *Catalog) InReview() []string {
-	var places []string
+func (c *Catalog) InReview() (paths [][]string) {
 	for _, e := range c.entries {
 		if e.review {
-			places = append(places, e.place)
+			paths = append(paths, e.path)
 		}
 	}
-	slices.Sort(places)
-	return slices.Compact(places)
+	slices.SortFunc(paths, slices.Compare[[]string])
+	return slices.CompactFunc(paths, slices.Equal[[]string])
 }
 
 // PinnedTools returns the digests of the reviewed definitions of a system's

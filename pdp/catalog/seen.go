@@ -92,7 +92,10 @@ func (s *Seen) look(ctx context.Context, one *sight) error {
 	if err != nil {
 		return err
 	}
-	latest := &seenTools{at: s.now(), digests: make(map[string]string, len(listing.Tools))}
+	if listing.At.IsZero() {
+		listing.At = s.now()
+	}
+	latest := &seenTools{at: listing.At, digests: make(map[string]string, len(listing.Tools))}
 	for _, tool := range listing.Tools {
 		latest.digests[tool.Name] = tool.Digest
 	}
@@ -101,8 +104,14 @@ func (s *Seen) look(ctx context.Context, one *sight) error {
 }
 
 // Over returns a catalog that finds what known does, and says of the tools of
-// the watched systems what was seen of them. It asks nobody.
-func (s *Seen) Over(known pdp.Catalog) pdp.Catalog { return sighted{known, s} }
+// the watched systems what was seen of them. It asks nobody. Where nothing is
+// watched, s nil included, it is known itself.
+func (s *Seen) Over(known pdp.Catalog) pdp.Catalog {
+	if s == nil || len(s.systems) == 0 {
+		return known
+	}
+	return sighted{known, s}
+}
 
 type sighted struct {
 	pdp.Catalog

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/remit-pdp/remit/pdp/value"
 )
@@ -35,6 +36,8 @@ type Tool struct {
 // Listing is what a server lists.
 type Listing struct {
 	Tools []Tool // by name
+	// At is when the server said so; zero is now.
+	At time.Time
 	// More says that the server has more pages than there are here.
 	More bool
 	// Refused says what cannot be taken into a catalog, and why: calls to it

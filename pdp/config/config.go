@@ -15,6 +15,7 @@ type Config struct {
 	Outcomes  Outcomes   `yaml:"outcomes"`
 	Agents    Agents     `yaml:"agents"`
 	Policy    Policy     `yaml:"policy"`
+	Catalog   Catalog    `yaml:"catalog"`
 	State     State      `yaml:"state"`
 	Operators Operators  `yaml:"operators"`
 	Health    Health     `yaml:"health"`

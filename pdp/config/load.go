@@ -155,6 +155,7 @@ func (c *Config) fill() {
 	if c.State.SegmentBytes == 0 {
 		c.State.SegmentBytes = 64 << 20
 	}
+	c.Catalog.fill()
 	c.Outcomes.TLS.fill()
 	c.Outcomes.Connections.fill(outcomeAge)
 	c.Shutdown.fill()
@@ -200,6 +201,7 @@ func (c *Config) rebase(dir string) {
 	}
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
 	c.Outcomes.TLS.rebase(under)
+	c.Catalog.rebase(under)
 	c.Operators.Address = rebaseSocket(c.Operators.Address, under)
 	c.Agents.Address = rebaseSocket(c.Agents.Address, under)
 }

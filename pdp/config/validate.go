@@ -43,6 +43,7 @@ func (c *Config) problems() (found []error) {
 		say("policy.entrypoint", "%q must begin with \"data.\"", c.Policy.Entrypoint)
 	}
 	between("policy.timeout", c.Policy.Timeout, time.Millisecond, 10*time.Second, say)
+	c.Catalog.problems(say)
 	c.State.problems(say)
 	checkHostPort("health.address", c.Health.Address, say)
 	c.Operators.problems(say)

@@ -65,6 +65,8 @@ type maker struct {
 	digest   string
 	reader   pdp.Reader
 	verifier pdp.Verifier
+	// seen is what was seen of tools; nil where nobody looks.
+	seen *catalog.Seen
 }
 
 // newMaker returns a maker. With an error it is good for finding what is wrong
@@ -73,7 +75,7 @@ func newMaker(c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, now f
 	verifier, identityErr := identity.New(identitySettings(c, issuers), keys, now)
 	reading, readingErr := readerSettings(c)
 	digest, digestErr := configDigest(c)
-	m := &maker{c, digest, attributes.New(reading), verifier}
+	m := &maker{config: c, digest: digest, reader: attributes.New(reading), verifier: verifier}
 	return m, errors.Join(identityErr, readingErr, digestErr)
 }
 
@@ -98,11 +100,12 @@ func (m *maker) generation(ctx context.Context, s *bundles.Snapshot) (_ *pdp.Gen
 	for _, problem := range engine.Warnings() {
 		warnings = append(warnings, problem)
 	}
+	warnings = append(warnings, unreviewed(c, known, bundle.Locate)...)
 	return &pdp.Generation{
 		ID:       bundleName(s, bundle) + "+" + m.digest,
 		Reader:   m.reader,
 		Verifier: m.verifier,
-		Catalog:  known,
+		Catalog:  m.seen.Over(known),
 		Policy:   engine,
 		Declared: engine.Declared(),
 		Observe:  engine.Observe(),

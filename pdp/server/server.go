@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/catalog"
 	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/revocation"
 	"github.com/remit-pdp/remit/pdp/state"
@@ -45,9 +46,14 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	seen := catalog.NewSeen(Definitions(c), time.Now)
+	policy.maker.seen = seen
 	if err := policy.start(ctx); err != nil {
 		return err
 	}
+	watching, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go watchDefinitions(watching, seen, log)
 	awaitIssuers(ctx, issuers)
 	doors, err := listen(c, point, keys, revocation.New(store, time.Now), log)
 	if err != nil {

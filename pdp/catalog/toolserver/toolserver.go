@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -44,6 +45,9 @@ type Server struct {
 	Version  string // of remit, which the server is told
 }
 
+// patience is how long one request may take.
+const patience = 30 * time.Second
+
 // Tools asks for all tools, page by page, on a session of its own. It ends with
 // ctx. The values are as the SDK read them: what it does not know is not there.
 func (s *Server) Tools(ctx context.Context) (tools []value.Value, err error) {
@@ -53,8 +57,9 @@ func (s *Server) Tools(ctx context.Context) (tools []value.Value, err error) {
 	}
 	client := mcp.NewClient(&mcp.Implementation{Name: "remit", Version: s.Version}, nil)
 	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint: s.URL, HTTPClient: &http.Client{Transport: asking{token, s.MaxBytes}, CheckRedirect: stay},
-		MaxRetries: -1, DisableStandaloneSSE: true,
+		Endpoint: s.URL, MaxRetries: -1, DisableStandaloneSSE: true,
+		// Also for what the SDK sends on its own, which does not end with ctx.
+		HTTPClient: &http.Client{Transport: asking{token, s.MaxBytes}, CheckRedirect: stay, Timeout: patience},
 	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", s.URL, err)
