@@ -102,7 +102,7 @@ type EnvoySettings struct {
 	Dir      string // where the adapted configuration and the log go
 	Authz    string // path of remit's decision socket
 	Outcomes string // path of remit's outcome socket
-	Agents   string // path of the socket of remit's agents' door
+	Agents   string // path of the socket of remit's agents' door; "" where Config has none
 	Tools    string // HOST:PORT of the MCP server
 	API      string // HOST:PORT of the HTTP API
 	// Replace holds further replacements in the configuration's text, old and
@@ -133,8 +133,10 @@ func StartEnvoy(ctx context.Context, binary string, s EnvoySettings) (*Envoy, er
 		"port_value: 8081", "port_value: " + port(s.API),
 		"/run/remit/authz.sock", s.Authz,
 		"/run/remit/outcomes.sock", s.Outcomes,
-		"/run/remit/agents.sock", s.Agents,
 	}, s.Replace...)
+	if s.Agents != "" {
+		replace = append(replace, "/run/remit/agents.sock", s.Agents)
+	}
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(string(text), replace[i]) {
 			return nil, fmt.Errorf("%s does not contain %q", s.Config, replace[i])
