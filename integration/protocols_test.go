@@ -18,7 +18,7 @@ import (
 	grpccodes "google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -176,16 +176,16 @@ func grpcThroughEnvoy(t *testing.T, service tickets, envoy *harness.Envoy, token
 		t.Errorf("a read: %q, %v", got, err)
 	}
 	_, err = service.call(ctx, conn, "CloseTicket", "T-7", nil)
-	if s := status.Convert(err); s.Code() != grpccodes.PermissionDenied || !strings.Contains(s.Message(), "operation_out_of_task") {
+	if s := grpcstatus.Convert(err); s.Code() != grpccodes.PermissionDenied || !strings.Contains(s.Message(), "operation_out_of_task") {
 		t.Errorf("a deletion: %v", err)
 	} else if info, is := s.Details()[0].(*errdetails.ErrorInfo); !is || info.GetDomain() != "remit" || info.GetMetadata()["decision_id"] == "" {
 		t.Errorf("its details are %v", s.Details())
 	}
 	// The same field again: one parser takes the first, another the last.
-	if _, err = service.call(ctx, conn, "GetTicket", "T-7", []byte("\x0a\x03T-8")); status.Code(err) != grpccodes.InvalidArgument {
+	if _, err = service.call(ctx, conn, "GetTicket", "T-7", []byte("\x0a\x03T-8")); grpcstatus.Code(err) != grpccodes.InvalidArgument {
 		t.Errorf("a field twice: %v", err)
 	}
-	if _, err = service.call(nobody, conn, "GetTicket", "T-7", nil); status.Code(err) != grpccodes.Unauthenticated {
+	if _, err = service.call(nobody, conn, "GetTicket", "T-7", nil); grpcstatus.Code(err) != grpccodes.Unauthenticated {
 		t.Errorf("without a token: %v", err)
 	}
 	// A client's stream is asked about before its end, and would change something.
@@ -194,7 +194,7 @@ func grpcThroughEnvoy(t *testing.T, service tickets, envoy *harness.Envoy, token
 		t.Fatal(err)
 	}
 	out := dynamicpb.NewMessage(service.methods["/tickets.v1.Tickets/Attach"].Output())
-	if err := stream.RecvMsg(out); status.Code(err) != grpccodes.InvalidArgument || !strings.Contains(err.Error(), "body_not_seen") {
+	if err := stream.RecvMsg(out); grpcstatus.Code(err) != grpccodes.InvalidArgument || !strings.Contains(err.Error(), "body_not_seen") {
 		t.Errorf("a client's stream: %v", err)
 	}
 }
