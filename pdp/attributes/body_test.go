@@ -200,3 +200,14 @@ func TestBodyEmpty(t *testing.T) {
 		})
 	}
 }
+
+// A field of a form may be a text of several lines; a query's may not.
+func TestFormsHoldLines(t *testing.T) {
+	const form = "application/x-www-form-urlencoded"
+	if q := mustRead(t, posted("/a", form, "note=one%0D%0Atwo%09x")); asJSON(q.Body) != `{"note":["one\r\ntwo\tx"]}` {
+		t.Errorf("read %s", asJSON(q.Body))
+	}
+	mustRefuse(t, posted("/a", form, "note=%00"), CodeBody, "control")
+	mustRefuse(t, posted("/a", form, "no%0Ate=x"), CodeBody, "control")
+	mustRefuse(t, request("GET", "/a?note=one%0Atwo"), CodePath, "control")
+}
