@@ -18,8 +18,8 @@ if [ -n "$unformatted" ]; then
 	exit 1
 fi
 "$opa" check --strict --bundle --schema schemas/input.json .
-"$opa" test --bundle .
-"$opa" test --bundle --coverage --threshold "${THRESHOLD:-90}" . >/dev/null || {
+"$opa" test --bundle --timeout 1m .
+"$opa" test --bundle --timeout 1m --coverage --threshold "${THRESHOLD:-90}" . >/dev/null || {
 	echo "the tests failed, or cover less than ${THRESHOLD:-90} % of the policies; see: opa test --bundle --coverage ." >&2
 	exit 1
 }

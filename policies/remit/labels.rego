@@ -7,8 +7,18 @@ package remit.labels
 # every other label.
 incomplete := "history-incomplete"
 
+# The label that stands for those beyond the bound of a session: which they
+# were is not kept, so it counts as every other label too.
+overflow := "label-overflow"
+
 # METADATA
 # description: The session may carry the label.
 carries(name) if input.session.labels[name]
 
-carries(_) if input.session.labels[incomplete]
+carries(_) if lost
+
+# METADATA
+# description: Labels that the session carries are not known by name.
+lost if input.session.labels[incomplete]
+
+lost if input.session.labels[overflow]

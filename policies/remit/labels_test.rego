@@ -12,3 +12,7 @@ test_carries if {
 test_an_incomplete_history_carries_everything if {
 	labels.carries("secret") with input as example.changed({"session": {"labels": {"history-incomplete": {}}}})
 }
+
+test_labels_beyond_the_bound_may_be_any if {
+	labels.carries("secret") with input as example.changed({"session": {"labels": {"label-overflow": {}}}})
+}

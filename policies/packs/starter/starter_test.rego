@@ -130,6 +130,13 @@ allowed := {
 	},
 }
 
+test_labels_beyond_the_bound_are_as_bad if {
+	"history_incomplete" in codes({
+		"session": {"labels": {"label-overflow": {"since_seconds": 1}}},
+		"action": {"operation": "send"},
+	})
+}
+
 test_what_is_allowed[name] if {
 	some name, change in allowed
 	effect(change) == "allow"

@@ -28,7 +28,7 @@ deny contains {
 	"message": "something that this session did is not known",
 	"controls": ["ASI01"],
 } if {
-	labels.carries(labels.incomplete)
+	labels.lost
 	input.action.operation in settings.writes
 }
 
