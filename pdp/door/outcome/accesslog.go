@@ -141,13 +141,16 @@ func denied(common *datav3.AccessLogCommon, details string) bool {
 // state says how an action ended; false where nobody knows, which leaves it in
 // flight until it counts as unknown. An error has failed only where the tool
 // itself said so or the request cannot have reached it: an answer that got lost
-// on its way back leaves open whether the action was carried out.
+// on its way back leaves open whether the action was carried out, and how the
+// last of several attempts ended does not tell how those before it did.
 func state(o *pdp.Outcome, flags *datav3.ResponseFlags) (pdp.OutcomeState, bool) {
 	never := flags.GetUpstreamConnectionFailure() || flags.GetNoHealthyUpstream() || flags.GetNoRouteFound() || flags.GetUpstreamOverflow()
 	answered := o.Details == "via_upstream"
 	switch {
 	case answered && o.Status >= 200 && o.Status < 400:
 		return pdp.OutcomeDone, true
+	case o.Attempts > 1:
+		return pdp.OutcomeUnknown, false
 	case answered && o.Status >= 400, never:
 		return pdp.OutcomeFailed, true
 	default:

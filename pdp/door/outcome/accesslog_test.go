@@ -58,6 +58,15 @@ func TestStates(t *testing.T) {
 			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 503, "upstream_reset_before_response_started{connection_failure}"
 			e.CommonProperties.ResponseFlags = &datav3.ResponseFlags{UpstreamConnectionFailure: true}
 		}, pdp.OutcomeFailed},
+		"answered at the second attempt": {func(e *datav3.HTTPAccessLogEntry) { e.CommonProperties.UpstreamRequestAttemptCount = 2 }, pdp.OutcomeDone},
+		"failed at the second attempt": {func(e *datav3.HTTPAccessLogEntry) {
+			e.Response.ResponseCode.Value, e.CommonProperties.UpstreamRequestAttemptCount = 500, 2
+		}, ""},
+		"never connected at the second attempt": {func(e *datav3.HTTPAccessLogEntry) {
+			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 503, "upstream_reset_before_response_started{connection_failure}"
+			e.CommonProperties.ResponseFlags = &datav3.ResponseFlags{UpstreamConnectionFailure: true}
+			e.CommonProperties.UpstreamRequestAttemptCount = 2
+		}, ""},
 		"timed out at the tool": {func(e *datav3.HTTPAccessLogEntry) {
 			e.Response.ResponseCode.Value, e.Response.ResponseCodeDetails = 504, "response_timeout"
 		}, ""},
