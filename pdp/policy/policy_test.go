@@ -156,6 +156,28 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// What the answer is made of may be made of what the caller sent, which need not
+// be UTF-8; an answer that is not cannot be encoded.
+func TestAnAnswerIsUTF8(t *testing.T) {
+	for _, key := range []string{
+		`"body": input.request.path`,
+		`"headers": {"x-a": input.request.path}`,
+		`"response_headers_to_add": {"x-a": ["a", input.request.path]}`,
+		`"query_parameters_to_set": {"a": input.request.path}`,
+		`"query_parameters_to_set": {input.request.path: "a"}`,
+		`"query_parameters_to_remove": [input.request.path]`,
+	} {
+		e := must(t, `package p
+			decision := {"allowed": true, `+key+`}`, value.Obj())
+		if _, err := e.Decide(t.Context(), input("/x")); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if v, err := e.Decide(t.Context(), input("/x\xff")); code(err) != pdp.CodePolicyType {
+			t.Errorf("%s: got %+v, %v; want the wrong type", key, v, err)
+		}
+	}
+}
+
 // What may not be activated, and that the message says where and what to do.
 func TestWhatIsRefusedAtActivation(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -3,6 +3,7 @@ package policy
 import (
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -21,12 +22,12 @@ const maxBody = 16 << 10
 func readResponse(r *reading) pdp.Response {
 	p := pdp.Response{
 		Status:          int(r.member("http_status").integer(0, 200, 599)),
-		Body:            r.member("body").str(),
+		Body:            r.member("body").sent(),
 		Headers:         readHeaders(r.member("headers")),
 		ResponseHeaders: readHeaders(r.member("response_headers_to_add")),
 		RemoveHeaders:   r.member("request_headers_to_remove").strs(),
 		SetQuery:        readQuery(r.member("query_parameters_to_set")),
-		RemoveQuery:     r.member("query_parameters_to_remove").strs(),
+		RemoveQuery:     r.member("query_parameters_to_remove").list(),
 	}
 	if p.Status != 0 && http.StatusText(p.Status) == "" {
 		r.member("http_status").wrong("is not a status that HTTP knows")
@@ -70,6 +71,9 @@ func readHeaders(r *reading) (headers pdp.Headers) {
 
 func readQuery(r *reading) (parameters pdp.Headers) {
 	r.members(func(name string, member *reading) {
+		if !utf8.ValidString(name) {
+			member.wrong("has a name that is not UTF-8")
+		}
 		for _, text := range member.texts() {
 			parameters = append(parameters, pdp.Header{Name: name, Value: text})
 		}
@@ -80,7 +84,24 @@ func readQuery(r *reading) (parameters pdp.Headers) {
 // texts reads a string or a list of strings.
 func (r *reading) texts() []string {
 	if r.of.Kind() == value.Array {
-		return r.strs()
+		return r.list()
 	}
-	return []string{r.str()}
+	return []string{r.sent()}
+}
+
+// list reads a list of strings that the answer is made of.
+func (r *reading) list() (texts []string) {
+	r.each(func(item *reading) { texts = append(texts, item.sent()) })
+	return texts
+}
+
+// sent reads a string that the answer is made of. It may be made of what the
+// caller sent, and an answer that is not UTF-8 cannot be encoded: the proxy
+// would get an error in place of a denial (invariant 1).
+func (r *reading) sent() string {
+	text := r.str()
+	if !utf8.ValidString(text) {
+		r.wrong("is not UTF-8")
+	}
+	return text
 }
