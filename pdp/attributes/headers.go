@@ -68,11 +68,15 @@ func readHost(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 	}
 	host, ok := canonicalHost(e.Host)
 	if !ok {
-		return refuse(CodeHost, "the host is empty or has a character that no host has")
+		return refuse(CodeHost, "the host is empty, too long, or has a character that no host has")
 	}
 	q.Host = host
 	return nil
 }
+
+// maxHost is the longest name that DNS knows (RFC 1035 section 2.3.4). A host is
+// remembered, so it must not be of any length.
+const maxHost = 253
 
 // canonicalHost returns the one spelling of a host that is compared and
 // remembered.
@@ -87,6 +91,9 @@ func canonicalHost(host string) (string, bool) {
 		return canonicalIPv6(inner)
 	}
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if len(host) > maxHost {
+		return "", false
+	}
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			return "", false

@@ -146,7 +146,7 @@ func (r *Reader) readConnection(e *pdp.Envelope, q pdp.Request) (pdp.Request, er
 	}
 	host, ok := canonicalHost(e.ServerName)
 	if !ok {
-		return q, refuse(CodeHost, "the name asked for in the TLS handshake has a character that no host has")
+		return q, refuse(CodeHost, "the name asked for in the TLS handshake is too long or has a character that no host has")
 	}
 	q.Host = host
 	return q, nil

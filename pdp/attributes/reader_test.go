@@ -120,6 +120,7 @@ func TestHost(t *testing.T) {
 		"a b": "", "a/b": "", "a@b": "", "user@api.example.com": "", "a%2eb": "", "münchen.de": "", "a\x00": "", "a,b": "", "a:1:2": "",
 		"::1": "", "[]": "", "[": "", "]": "", "[::1": "", "::1]": "", "[1:2:3:4:5:6:7:8:9": "", "[::1]]": "", "[[::1]]": "", "[::1].": "", "[::1%25eth0]": "",
 		"[::1%eth0]": "", "[10.0.0.1]": "", "a[::1]": "", "[a]": "",
+		strings.Repeat("a.", 126) + "b": strings.Repeat("a.", 126) + "b", strings.Repeat("a.", 126) + "bc": "",
 	}
 	for host, want := range tests {
 		e := request("GET", "/a")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,5 +163,42 @@ func TestALateAllowOfNobody(t *testing.T) {
 	}
 	if records := r.records(); len(records) != 1 || records[0].Effect == pdp.Allow {
 		t.Errorf("recorded %+v", records)
+	}
+}
+
+// A caller cannot be denied without a record by asking for what no record has
+// room for, and long names stay apart.
+func TestLongNamesHaveARecord(t *testing.T) {
+	for name, agent := range map[string]pdp.Agent{"nobody": {}, "somebody": {ID: "agent", Issuer: "idp"}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t, plan{})
+			r.agent = agent
+			long := strings.Repeat("x", 2<<20)
+			for _, end := range []string{"1", "2"} {
+				c := r.newCase(question{path: "/" + long + end, tool: long + end, target: pdp.Target{ID: "api:t", System: "api", Resource: "t"}})
+				c.Request.Method, c.Request.Host, c.Request.ID = long+end, long+end, long+end
+				c.Request.RPC = &pdp.RPC{Method: long + end}
+				c.Refusal = pdp.Refuse(pdp.Unreadable, pdp.CodeUnreadable, "m", long+end)
+				turn, err := r.history.Begin(t.Context(), c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := turn.Commit(t.Context(), c, pdp.Decision{ID: end, Reasons: []pdp.Reason{c.Refusal.Reason}}); err != nil {
+					t.Error(err)
+				}
+				turn.Release()
+			}
+			records := r.records()
+			if len(records) != 2 {
+				t.Fatalf("%d records, want 2", len(records))
+			}
+			a, b := records[0], records[1]
+			for i, pair := range [][2]string{{a.Path, b.Path}, {a.Tool, b.Tool}, {a.Method, b.Method}, {a.Host, b.Host},
+				{a.RequestID, b.RequestID}, {a.RPC, b.RPC}, {a.Detail, b.Detail}} {
+				if pair[0] == pair[1] || len(pair[0]) > 1024 {
+					t.Errorf("text %d: %d bytes are kept of two, the same: %v", i, len(pair[0]), pair[0] == pair[1])
+				}
+			}
+		})
 	}
 }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -12,14 +14,14 @@ func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 		ID: d.ID, Question: c.Question, Effect: d.Effect, Class: d.Class, Reasons: d.Reasons, WouldDeny: d.WouldDeny, Generation: d.Generation, Session: d.Session,
 		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, AgentKind: c.Agent.Kind, Owner: c.Agent.Owner,
 		Chain: c.Agent.Chain, Credential: c.Agent.Credential.Fingerprint, CredentialKind: c.Agent.Credential.Kind,
-		Protocol: c.Request.Protocol, Method: c.Request.Method, Host: c.Request.Host, Path: c.Request.Path,
-		RequestID: c.Request.ID, Digest: d.Digest,
-		Tool: c.Action.Tool, Operation: c.Action.Operation, System: c.Action.Target.System, Resource: c.Action.Target.Resource,
+		Protocol: c.Request.Protocol, Method: short(c.Request.Method), Host: short(c.Request.Host), Path: short(c.Request.Path),
+		RequestID: short(c.Request.ID), Digest: d.Digest,
+		Tool: short(c.Action.Tool), Operation: c.Action.Operation, System: c.Action.Target.System, Resource: c.Action.Target.Resource,
 		Environment: c.Action.Target.Environment, Sensitivity: c.Action.Target.Sensitivity, Known: c.Action.Target.Known,
 		PolicyMicros: c.PolicyTime.Microseconds(), Count: 1,
 	}
 	if c.Request.RPC != nil {
-		r.RPC = c.Request.RPC.Method
+		r.RPC = short(c.Request.RPC.Method)
 	}
 	if w := c.Agent.Workload; w != nil {
 		r.Workload, r.WorkloadCredential = w.Principal(), w.Credential.Fingerprint
@@ -31,7 +33,23 @@ func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 		}
 	}
 	if c.Refusal != nil {
-		r.Detail = c.Refusal.Detail
+		r.Detail = short(c.Refusal.Detail)
 	}
 	return r
+}
+
+// maxRecorded bounds what a record keeps of a text that the caller chose, in
+// bytes. Without a bound a caller could make records that the journal has no
+// room for, and be denied without one (invariant 8).
+const maxRecorded = 1024
+
+// short returns a text within [maxRecorded]: the beginning of a longer one, told
+// apart from others by its hash.
+func short(s string) string {
+	if len(s) <= maxRecorded {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	hash := "~" + hex.EncodeToString(sum[:12])
+	return s[:maxRecorded-len(hash)] + hash
 }
