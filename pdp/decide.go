@@ -75,7 +75,7 @@ func (p *Point) answer(ctx context.Context, c *Case) (d Decision) {
 	c.look(turn)
 	c.judge(ctx, turn)
 
-	if c.Snapshot.Recorded != nil {
+	if c.Snapshot.Recorded != nil && c.Refusal == nil {
 		return *c.Snapshot.Recorded
 	}
 	d = c.decision(p.ids.New(c.Partition))

@@ -320,6 +320,13 @@ func TestRecordedAnswerIsGivenAgain(t *testing.T) {
 	if d := r.ask(t); d.ID != "first" || len(r.commits) != 0 {
 		t.Errorf("got %+v with %d new records", d, len(r.commits))
 	}
+	// What is refused now is not allowed because it was before.
+	r.read = func(*pdp.Envelope) (pdp.Request, error) {
+		return pdp.Request{}, pdp.Refuse(pdp.Unreadable, pdp.CodeUnreadable, "m", "")
+	}
+	if d := r.ask(t); d.Effect != pdp.Deny || len(r.commits) != 1 {
+		t.Errorf("refused, and got %+v with %d new records", d, len(r.commits))
+	}
 }
 
 // A decision ends with the generation it began with.
