@@ -3,7 +3,6 @@ package pdp
 import (
 	"crypto/ed25519"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -18,7 +17,7 @@ const SeedSize = 32
 // ids, stamps) is keyed with them, so the state directory and the seed belong
 // together. Immutable, safe for concurrent use.
 type Keys struct {
-	fingerprint, partition, id, stamp, session []byte
+	fingerprint, partition, id, stamp, session *macKey
 	seal                                       ed25519.PrivateKey
 	name                                       string
 }
@@ -38,11 +37,11 @@ func NewKeys(seed []byte) (*Keys, error) {
 		derived[purpose] = key
 	}
 	return &Keys{
-		fingerprint: derived["fingerprint"],
-		partition:   derived["partition"],
-		id:          derived["decision id"],
-		stamp:       derived["stamp"],
-		session:     derived["session token"],
+		fingerprint: newMACKey(derived["fingerprint"]),
+		partition:   newMACKey(derived["partition"]),
+		id:          newMACKey(derived["decision id"]),
+		stamp:       newMACKey(derived["stamp"]),
+		session:     newMACKey(derived["session token"]),
 		seal:        ed25519.NewKeyFromSeed(derived["seal"]),
 		name:        hex.EncodeToString(derived["name"][:8]),
 	}, nil
@@ -72,17 +71,4 @@ func (p PartitionKey) String() string { return hex.EncodeToString(p[:]) }
 func (k *Keys) Partition(root Principal) PartitionKey {
 	sum := keyed(k.partition, root.Issuer, root.ID)
 	return PartitionKey(sum[:16])
-}
-
-// keyed is HMAC-SHA256 over parts, each with its length in front, so that no
-// two lists of parts read the same.
-func keyed(key []byte, parts ...string) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, key)
-	var length [8]byte
-	for _, part := range parts {
-		putUint64(length[:], uint64(len(part)))
-		mac.Write(length[:])
-		mac.Write([]byte(part))
-	}
-	return [sha256.Size]byte(mac.Sum(nil))
 }
