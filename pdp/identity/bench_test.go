@@ -7,7 +7,8 @@ import (
 	"github.com/remit-pdp/remit/pdp/identity"
 )
 
-// BenchmarkVerify is what one decision pays for each way of identifying.
+// BenchmarkVerify is what one decision pays for each way of identifying, where the
+// credential is known again.
 func BenchmarkVerify(b *testing.B) {
 	certificate := authorityOf().issue(b, []string{bot}, nil)
 	token := "Bearer " + ec().sign(b, nil, nil)
@@ -25,6 +26,26 @@ func BenchmarkVerify(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := c.v.Verify(b.Context(), c.e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkVerifyNew is what the first use of a token costs: more tokens of one
+// agent than are remembered.
+func BenchmarkVerifyNew(b *testing.B) {
+	v := newJWT(b, nil)
+	for _, s := range []signer{ec(), rs(), ed()} {
+		b.Run(s.alg.String(), func(b *testing.B) {
+			var tokens []*pdp.Envelope
+			for i := range 300 {
+				tokens = append(tokens, bearer(s.sign(b, nil, claims{"jti": i})))
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if _, err := v.Verify(b.Context(), tokens[i%len(tokens)]); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -17,8 +17,7 @@ const byCertificate = "x5t#S256"
 // sender. What the claim demands and remit cannot check is refused: a token
 // that was bound must not be good for whoever has copied it (RFC 7800 section
 // 3.1 lets a reader ignore a method it does not know; here it may not).
-func (v *Verifier) bound(claims value.Value, required bool, e *pdp.Envelope, p *peer) (bool, *pdp.Refusal) {
-	cnf := claims.Get("cnf")
+func (v *Verifier) bound(cnf value.Value, required bool, e *pdp.Envelope, p *peer) (bool, *pdp.Refusal) {
 	if !cnf.Defined() {
 		if required {
 			return false, refuse("the token is not bound to its sender (cnf), and this listener requires it")

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -55,15 +56,23 @@ func leaf(c *x509.Certificate, now time.Time, skew time.Duration) (spiffeid.ID, 
 		return spiffeid.ID{}, errors.New("the certificate names a trust domain and no workload")
 	case c.IsCA || c.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
 		return spiffeid.ID{}, errors.New("the certificate is an authority's, not a workload's")
-	case now.Add(skew).Before(c.NotBefore):
-		return spiffeid.ID{}, fmt.Errorf("the certificate is not valid for another %s", c.NotBefore.Sub(now).Round(time.Second))
-	case !now.Before(c.NotAfter.Add(skew)):
-		return spiffeid.ID{}, fmt.Errorf("the certificate expired %s ago", now.Sub(c.NotAfter).Round(time.Second))
 	}
-	return id, nil
+	return id, inForce(c, now, skew)
 }
 
-// A peer is the verified other end of a connection.
+// inForce checks the times of a certificate, which is asked on every use.
+func inForce(c *x509.Certificate, now time.Time, skew time.Duration) error {
+	switch {
+	case now.Add(skew).Before(c.NotBefore):
+		return fmt.Errorf("the certificate is not valid for another %s", c.NotBefore.Sub(now).Round(time.Second))
+	case !now.Before(c.NotAfter.Add(skew)):
+		return fmt.Errorf("the certificate expired %s ago", now.Sub(c.NotAfter).Round(time.Second))
+	}
+	return nil
+}
+
+// A peer is the verified other end of a connection. It never changes once others
+// can see it.
 type peer struct {
 	id spiffeid.ID
 	// hash is SHA-256 of the certificate; known says that it is there.
@@ -71,11 +80,22 @@ type peer struct {
 	known bool
 	// certificate is nil where only its hash, or only its name, is known.
 	certificate *x509.Certificate
+	// chains lead from the certificate to the authorities that its signature
+	// was verified with; nil where it was not.
+	chains [][]*x509.Certificate
+
+	once      sync.Once
+	presented pdp.Presented
 }
 
 // credential describes what the peer presented. The connection proves that it
 // holds the key, so it is always bound to its sender.
 func (p *peer) credential(keys *pdp.Keys) pdp.Presented {
+	p.once.Do(func() { p.presented = p.describe(keys) })
+	return p.presented
+}
+
+func (p *peer) describe(keys *pdp.Keys) pdp.Presented {
 	c := pdp.Presented{Kind: "x509", SenderBound: true}
 	if p.known {
 		c.Fingerprint = keys.Fingerprint("x509", hex.EncodeToString(p.hash[:]))

@@ -220,11 +220,13 @@ func (s *issuer) ended(ctx context.Context, err error) {
 
 // hold takes keys into use: what they do not hold is withdrawn.
 func (s *issuer) hold(next *held) {
-	before := s.current.Swap(next)
+	before := s.current.Load()
 	was := make(map[string]*publicKey)
 	if before != nil {
 		was = before.keys.byID
+		next.keys.takeOver(before.keys)
 	}
+	s.current.Store(next)
 	now := slices.Sorted(maps.Keys(next.keys.byID))
 	if before != nil && slices.Equal(now, slices.Sorted(maps.Keys(was))) {
 		return

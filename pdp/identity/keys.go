@@ -23,10 +23,12 @@ type keySource interface {
 	find(ctx context.Context, id string) (*publicKey, *pdp.Refusal)
 }
 
-// A publicKey is one key and the pinned algorithms that it is for.
+// A publicKey is one key and the pinned algorithms that it is for. The same one,
+// by address, is the same key in use without a break: see [keySet.takeOver].
 type publicKey struct {
 	key  jwk.Key
 	algs []string
+	text string // the key as it was published
 }
 
 // maxKeys bounds a key set; issuers publish a handful.
@@ -81,12 +83,28 @@ func parseKeys(text []byte, pinned map[string]jwa.SignatureAlgorithm) (*keySet, 
 		return nil, fmt.Errorf("there is no key for signatures that fits %s: %s; put the issuer's public keys there, as its jwks_uri has them",
 			names(pinned), strings.Join(keys.left(), "; "))
 	}
-	if len(keys.byID) == 1 {
-		for _, key := range keys.byID {
-			keys.only = key
+	keys.choose()
+	return keys, nil
+}
+
+// choose finds the key that tokens mean which name none.
+func (s *keySet) choose() {
+	if len(s.byID) == 1 {
+		for _, key := range s.byID {
+			s.only = key
 		}
 	}
-	return keys, nil
+}
+
+// takeOver puts the keys of before in the place of those that are the very same:
+// tokens that they verified need not be verified again.
+func (s *keySet) takeOver(before *keySet) {
+	for id, key := range s.byID {
+		if was := before.byID[id]; was != nil && was.text == key.text && slices.Equal(was.algs, key.algs) {
+			s.byID[id] = was
+		}
+	}
+	s.choose()
 }
 
 // membersOf returns the keys of a set, or the one key of a text that is one.
@@ -142,7 +160,8 @@ func usable(member value.Value, pinned map[string]jwa.SignatureAlgorithm) (*publ
 	if algs = slices.DeleteFunc(algs, func(alg string) bool { return !fits(alg, member) }); len(algs) == 0 {
 		return nil, fmt.Sprintf("its kty %q, crv %q, alg %q fit none of %s", clip(kind), clip(member.Get("crv").Text()), clip(member.Get("alg").Text()), names(pinned))
 	}
-	key, err := jwk.ParseKey(value.AppendJSON(nil, member))
+	text := string(value.AppendJSON(nil, member))
+	key, err := jwk.ParseKey([]byte(text))
 	if err != nil {
 		return nil, fmt.Sprintf("it is not a sound key (RSA: %d bits or more)", minRSA)
 	}
@@ -153,7 +172,7 @@ func usable(member value.Value, pinned map[string]jwa.SignatureAlgorithm) (*publ
 	if r, ok := raw.(*rsa.PublicKey); ok && (r.N.BitLen() < minRSA || r.N.BitLen() > maxRSA) {
 		return nil, fmt.Sprintf("it is an RSA key of %d bits, not %d bits or more and at most %d", r.N.BitLen(), minRSA, maxRSA)
 	}
-	return &publicKey{key, algs}, ""
+	return &publicKey{key, algs, text}, ""
 }
 
 func isVerify(op value.Value) bool { return op.Text() == "verify" }

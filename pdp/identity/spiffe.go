@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
@@ -45,6 +46,8 @@ type bySPIFFE struct {
 	domains  trustDomains
 	// roots are the authorities of the domains that are verified again.
 	roots map[spiffeid.TrustDomain]*x509.CertPool
+	// known are the peers whose certificates were found good.
+	known *cache[*peer]
 }
 
 func newSPIFFE(s *SPIFFE) (*bySPIFFE, error) {
@@ -52,7 +55,7 @@ func newSPIFFE(s *SPIFFE) (*bySPIFFE, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bySPIFFE{settings: s, domains: domains, roots: make(map[spiffeid.TrustDomain]*x509.CertPool)}
+	b := &bySPIFFE{settings: s, domains: domains, roots: make(map[spiffeid.TrustDomain]*x509.CertPool), known: newCache[*peer]()}
 	for name, path := range s.Bundles {
 		domain, err := spiffeid.TrustDomainFromString(name)
 		if err != nil || !domains[domain] {
@@ -80,6 +83,19 @@ func (b *bySPIFFE) peer(e *pdp.Envelope, now time.Time) (*peer, *pdp.Refusal) {
 	if e.Source.Principal == "" && e.Source.Certificate == "" {
 		return nil, nil
 	}
+	key := b.known.key(e.Source.Principal, e.Source.Certificate)
+	if p := b.recall(key, now); p != nil {
+		return p, nil
+	}
+	p, refusal := b.verify(e, now)
+	if refusal == nil {
+		b.remember(key, p, now)
+	}
+	return p, refusal
+}
+
+// verify checks the name that the proxy has verified, and its certificate.
+func (b *bySPIFFE) verify(e *pdp.Envelope, now time.Time) (*peer, *pdp.Refusal) {
 	id, err := spiffeid.FromString(e.Source.Principal)
 	if err != nil || id.Path() == "" {
 		return nil, refuse("the peer's verified name %q is not the SPIFFE id of a workload", clip(e.Source.Principal))
@@ -96,6 +112,42 @@ func (b *bySPIFFE) peer(e *pdp.Envelope, now time.Time) (*peer, *pdp.Refusal) {
 	return b.certified(id, e.Source.Certificate, now)
 }
 
+// recall returns the peer that was found good before with the same name and
+// certificate, nil where a time calls for another look: the certificate's own,
+// or an authority's.
+func (b *bySPIFFE) recall(key cacheKey, now time.Time) *peer {
+	p, known := b.known.get(key)
+	switch {
+	case !known:
+		return nil
+	case p.certificate == nil:
+		return p
+	case inForce(p.certificate, now, b.settings.Skew) != nil:
+		return nil
+	}
+	at := within(p.certificate, now)
+	if p.chains != nil && !slices.ContainsFunc(p.chains, func(chain []*x509.Certificate) bool { return chainInForce(chain, at) }) {
+		return nil
+	}
+	return p
+}
+
+// remember keeps a peer that was found good.
+func (b *bySPIFFE) remember(key cacheKey, p *peer, now time.Time) {
+	weight, ends := 0, now.Add(time.Hour)
+	if p.certificate != nil {
+		weight, ends = certificateWeight+2*len(p.certificate.Raw), p.certificate.NotAfter.Add(b.settings.Skew)
+	}
+	b.known.put(key, p.id.String(), p, weight, now, ends)
+}
+
+// certificateWeight is about what a certificate takes beside its bytes.
+const certificateWeight = 4 << 10
+
+func chainInForce(chain []*x509.Certificate, at time.Time) bool {
+	return !slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) })
+}
+
 // certified checks the certificate of a peer whose name the proxy has verified.
 func (b *bySPIFFE) certified(id spiffeid.ID, encoded string, now time.Time) (*peer, *pdp.Refusal) {
 	certificate, err := readCertificate(encoded)
@@ -109,13 +161,14 @@ func (b *bySPIFFE) certified(id spiffeid.ID, encoded string, now time.Time) (*pe
 	if stated != id {
 		return nil, refuse("the certificate is that of %q, and the verified name is %q", clip(stated.String()), clip(id.String()))
 	}
+	p := &peer{id: id, hash: sha256.Sum256(certificate.Raw), known: true, certificate: certificate}
 	if roots := b.roots[id.TrustDomain()]; roots != nil {
-		_, err := certificate.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: within(certificate, now), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		p.chains, err = certificate.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: within(certificate, now), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		if err != nil {
 			return nil, refuse("no authority of the trust domain's bundle has signed the certificate")
 		}
 	}
-	return &peer{id: id, hash: sha256.Sum256(certificate.Raw), known: true, certificate: certificate}, nil
+	return p, nil
 }
 
 // within returns now, moved into the certificate's time, which was checked with

@@ -42,55 +42,74 @@ func presented(e *pdp.Envelope, header string) (string, *pdp.Refusal) {
 // credential: whoever holds a token can spell its signature in other ways that
 // are good too (ECDSA takes r, -s for r, s), and must not get another
 // credential by it.
-func signed(token string) string {
-	return token[:strings.LastIndexByte(token, '.')]
+func signed(text string) string {
+	return text[:strings.LastIndexByte(text, '.')]
+}
+
+// A token is one that was verified good: what it says, and by which key. It
+// never changes once others can see it, and does not hold its text.
+type token struct {
+	claims value.Value
+	cnf    value.Value // the claim that says who it is bound to
+	life   lifetime
+	// key is the key that the token's id of one meant at that time.
+	keyID string
+	key   *publicKey
+	// fingerprint names the token as a credential.
+	fingerprint string
+	// agent is who its claims say it is of, but for what is found out on each
+	// use; nobody before that was read.
+	agent pdp.Agent
 }
 
 // verify checks a token in the order that gives an attacker the least: its
-// shape, what it says it is, its signature, and only then its claims. It
-// returns the claims.
-func (l *listener) verify(ctx context.Context, token string, now time.Time) (value.Value, *pdp.Refusal) {
-	parts := strings.Split(token, ".")
+// shape, what it says it is, its signature, and only then its claims.
+func (l *listener) verify(ctx context.Context, text string, now time.Time) (*token, *pdp.Refusal) {
+	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
-		return value.Nothing, refuse("the token is not a JWS in compact form")
+		return nil, refuse("the token is not a JWS in compact form")
 	}
-	if strings.ContainsFunc(token, foreign) {
-		return value.Nothing, refuse("the token has characters that are not base64url")
+	if strings.ContainsFunc(text, foreign) {
+		return nil, refuse("the token has characters that are not base64url")
 	}
 	header, ok := decodePart(parts[0])
 	if !ok {
-		return value.Nothing, refuse("the token's header is not strict JSON")
+		return nil, refuse("the token's header is not strict JSON")
 	}
 	if header.Get("crit").Defined() || header.Get("b64").Defined() || header.Get("zip").Defined() {
-		return value.Nothing, refuse("the token's header asks for extensions (crit, b64, zip)")
+		return nil, refuse("the token's header asks for extensions (crit, b64, zip)")
 	}
 	name := header.Get("alg").Text()
 	alg, pinned := l.algorithms[name]
 	if !pinned {
-		return value.Nothing, refuse("the token's algorithm %q is not one of %v", clip(name), l.JWT.Algorithms)
+		return nil, refuse("the token's algorithm %q is not one of %v", clip(name), l.JWT.Algorithms)
 	}
 	if refusal := l.JWT.checkType(header); refusal != nil {
-		return value.Nothing, refusal
+		return nil, refusal
 	}
 	kid := header.Get("kid").Text()
 	if header.Get("kid").Defined() && kid == "" {
-		return value.Nothing, refuse("the token's key id is not a string, or empty")
+		return nil, refuse("the token's key id is not a string, or empty")
 	}
 	key, refusal := l.keys.find(ctx, kid)
 	if refusal != nil {
-		return value.Nothing, refusal
+		return nil, refusal
 	}
 	if !slices.Contains(key.algs, name) {
-		return value.Nothing, refuse("key %q is for %v, the token was signed with %s", clip(kid), key.algs, name)
+		return nil, refuse("key %q is for %v, the token was signed with %s", clip(kid), key.algs, name)
 	}
-	if _, err := jws.Verify([]byte(token), jws.WithKey(alg, key.key), jws.WithCompact()); err != nil {
-		return value.Nothing, refuse("the signature is not good")
+	if _, err := jws.Verify([]byte(text), jws.WithKey(alg, key.key), jws.WithCompact()); err != nil {
+		return nil, refuse("the signature is not good")
 	}
 	claims, ok := decodePart(parts[1])
 	if !ok {
-		return value.Nothing, refuse("the token's claims are not strict JSON")
+		return nil, refuse("the token's claims are not strict JSON")
 	}
-	return claims, l.JWT.checkClaims(claims, now)
+	life, refusal := l.JWT.checkClaims(claims, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return &token{claims: claims, cnf: claims.Get("cnf"), life: life, keyID: kid, key: key}, nil
 }
 
 // foreign reports whether r is in no token. Decoders of base64 skip line breaks
@@ -127,32 +146,53 @@ func (c *Claims) checkType(header value.Value) *pdp.Refusal {
 	return nil
 }
 
+// A lifetime is when a token is good.
+type lifetime struct{ issued, begins, expires time.Time } // begins is zero where it does not say
+
 // checkClaims checks everything a token says about itself.
-func (c *Claims) checkClaims(claims value.Value, now time.Time) *pdp.Refusal {
+func (c *Claims) checkClaims(claims value.Value, now time.Time) (lifetime, *pdp.Refusal) {
 	if issuer := claims.Get("iss").Text(); issuer != c.Issuer {
-		return refuse("the issuer is %q, not %q", clip(issuer), c.Issuer)
+		return lifetime{}, refuse("the issuer is %q, not %q", clip(issuer), c.Issuer)
 	}
 	if !c.forUs(claims.Get("aud")) {
-		return refuse("the audience is none of %v", c.Audience)
+		return lifetime{}, refuse("the audience is none of %v", c.Audience)
 	}
-	expires, hasExpires := instant(claims.Get("exp"))
-	issued, hasIssued := instant(claims.Get("iat"))
-	begins, hasBegins := instant(claims.Get("nbf"))
+	life, refusal := lifetimeOf(claims)
+	if refusal == nil {
+		refusal = c.checkLifetime(life, now)
+	}
+	return life, refusal
+}
+
+func lifetimeOf(claims value.Value) (life lifetime, _ *pdp.Refusal) {
+	var hasExpires, hasIssued, hasBegins bool
+	life.expires, hasExpires = instant(claims.Get("exp"))
+	life.issued, hasIssued = instant(claims.Get("iat"))
+	if !hasExpires || !hasIssued {
+		return lifetime{}, refuse("the token does not say when it was issued (iat) and expires (exp)")
+	}
+	if nbf := claims.Get("nbf"); nbf.Defined() {
+		if life.begins, hasBegins = instant(nbf); !hasBegins {
+			return lifetime{}, refuse("the claim nbf is not a time")
+		}
+	}
+	return life, nil
+}
+
+// checkLifetime holds a token's times against now. A token is never young
+// enough for good: this is asked on every use.
+func (c *Claims) checkLifetime(life lifetime, now time.Time) *pdp.Refusal {
 	switch {
-	case !hasExpires || !hasIssued:
-		return refuse("the token does not say when it was issued (iat) and expires (exp)")
-	case claims.Get("nbf").Defined() && !hasBegins:
-		return refuse("the claim nbf is not a time")
-	case !now.Before(expires.Add(c.Skew)):
-		return refuse("the token expired %s ago", now.Sub(expires).Round(time.Second))
-	case issued.After(now.Add(c.Skew)):
-		return refuse("the token was issued in the future, %s from now", issued.Sub(now).Round(time.Second))
-	case hasBegins && begins.After(now.Add(c.Skew)):
-		return refuse("the token is not valid for another %s", begins.Sub(now).Round(time.Second))
-	case now.Sub(issued) > c.MaxAge+c.Skew:
-		return refuse("the token is %s old, more than %s", now.Sub(issued).Round(time.Second), c.MaxAge)
-	case expires.Sub(issued) > c.MaxAge:
-		return refuse("the token lives for %s, more than %s", expires.Sub(issued), c.MaxAge)
+	case !now.Before(life.expires.Add(c.Skew)):
+		return refuse("the token expired %s ago", now.Sub(life.expires).Round(time.Second))
+	case life.issued.After(now.Add(c.Skew)):
+		return refuse("the token was issued in the future, %s from now", life.issued.Sub(now).Round(time.Second))
+	case life.begins.After(now.Add(c.Skew)):
+		return refuse("the token is not valid for another %s", life.begins.Sub(now).Round(time.Second))
+	case now.Sub(life.issued) > c.MaxAge+c.Skew:
+		return refuse("the token is %s old, more than %s", now.Sub(life.issued).Round(time.Second), c.MaxAge)
+	case life.expires.Sub(life.issued) > c.MaxAge:
+		return refuse("the token lives for %s, more than %s", life.expires.Sub(life.issued), c.MaxAge)
 	}
 	return nil
 }

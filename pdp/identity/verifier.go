@@ -14,8 +14,8 @@ import (
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// Verifier proves who calls. It implements [pdp.Verifier]; immutable, safe for
-// concurrent use.
+// Verifier proves who calls. It implements [pdp.Verifier]. All that changes in
+// it is which good credentials it knows again; safe for concurrent use.
 type Verifier struct {
 	listeners map[string]*listener
 	keys      *pdp.Keys
@@ -29,6 +29,7 @@ type listener struct {
 	Listener
 	keys       keySource
 	algorithms map[string]jwa.SignatureAlgorithm
+	tokens     *cache[*token] // those that were verified
 	// peers reads the certificate of the connection; nil where it does not
 	// count.
 	peers peerSource
@@ -89,6 +90,7 @@ func (l *listener) prepareJWT(issuers *Issuers) (err error) {
 	if l.algorithms, err = algorithms(l.JWT.Algorithms); err != nil {
 		return err
 	}
+	l.tokens = newCache[*token]()
 	switch fetch := l.JWT.Fetch; {
 	case (fetch == nil) == (l.JWT.JWKSFile == ""):
 		return errors.New("the keys must come either from a file or from the issuer")
@@ -156,29 +158,43 @@ func (v *Verifier) both(agent pdp.Agent, p *peer) (pdp.Agent, *pdp.Refusal) {
 	return agent, nil
 }
 
-// byToken verifies the token that the request carries.
+// byToken verifies the token that the request carries, or knows it again.
 func (v *Verifier) byToken(ctx context.Context, e *pdp.Envelope, l *listener, p *peer) (pdp.Agent, *pdp.Refusal) {
-	token, refusal := presented(e, l.JWT.Header)
-	if refusal != nil || token == "" {
+	text, refusal := presented(e, l.JWT.Header)
+	if refusal != nil || text == "" {
 		return pdp.Agent{}, refusal
 	}
-	claims, refusal := l.verify(ctx, token, v.now())
+	now, key := v.now(), l.tokens.key(text)
+	t, refusal := l.recall(ctx, key, now)
 	if refusal != nil {
 		return pdp.Agent{}, refusal
 	}
-	return v.holder(claims, &l.JWT.Claims, v.keys.Fingerprint("jwt", signed(token)), e, p)
+	if t != nil {
+		return v.holder(t, &l.JWT.Claims, e, p)
+	}
+	if t, refusal = l.verify(ctx, text, now); refusal != nil {
+		return pdp.Agent{}, refusal
+	}
+	t.fingerprint = v.keys.Fingerprint("jwt", signed(text))
+	agent, refusal := v.holder(t, &l.JWT.Claims, e, p)
+	if refusal == nil {
+		l.remember(key, t, now)
+	}
+	return agent, refusal
 }
 
 // holder is the agent of a verified token, if whoever presents it may.
-func (v *Verifier) holder(claims value.Value, c *Claims, fingerprint string, e *pdp.Envelope, p *peer) (pdp.Agent, *pdp.Refusal) {
-	bound, refusal := v.bound(claims, c.RequireBound, e, p)
+func (v *Verifier) holder(t *token, c *Claims, e *pdp.Envelope, p *peer) (pdp.Agent, *pdp.Refusal) {
+	bound, refusal := v.bound(t.cnf, c.RequireBound, e, p)
 	if refusal != nil {
 		return pdp.Agent{}, refusal
 	}
-	agent, refusal := v.agent(claims, c, fingerprint)
-	if refusal != nil {
-		return pdp.Agent{}, refusal
+	if !t.agent.Known() {
+		if t.agent, refusal = v.agent(t.claims, c, t.fingerprint); refusal != nil {
+			return pdp.Agent{}, refusal
+		}
 	}
+	agent := t.agent
 	agent.Credential.SenderBound = bound
 	return agent, nil
 }
@@ -221,8 +237,9 @@ func (v *Verifier) byEnvoy(e *pdp.Envelope, s *EnvoyJWT, p *peer) (pdp.Agent, *p
 			return pdp.Agent{}, refusal
 		}
 	}
-	if refusal := s.checkClaims(claims, v.now()); refusal != nil {
+	if _, refusal := s.checkClaims(claims, v.now()); refusal != nil {
 		return pdp.Agent{}, refusal
 	}
-	return v.holder(claims, &s.Claims, v.keys.Fingerprint("jwt claims", string(value.AppendJSON(nil, claims))), e, p)
+	t := &token{claims: claims, cnf: claims.Get("cnf"), fingerprint: v.keys.Fingerprint("jwt claims", string(value.AppendJSON(nil, claims)))}
+	return v.holder(t, &s.Claims, e, p)
 }
