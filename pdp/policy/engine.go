@@ -36,7 +36,7 @@ func (e *Engine) compile(ctx context.Context, s Source, o Options, parsed map[st
 	for _, m := range s.Modules {
 		modules = append(modules, compiled.Module{Path: m.Path, Text: m.Text, Parsed: parsed[m.Path]})
 	}
-	options := compiled.Options{Capabilities: capabilities(), Strict: true, Limits: limits}
+	options := compiled.Options{Capabilities: capabilities(), Strict: true, Limits: limits, Clock: []string{"time", "now_ns"}}
 	for _, q := range []*query{e.entry, e.admission, e.outcome} {
 		if q == nil {
 			continue
@@ -81,8 +81,7 @@ var errTopdown = errors.New("left to topdown")
 // would fail is looked at, depends on the engine's order and index, and a
 // failure denies whatever it costs.
 func (e *Engine) byProgram(ctx context.Context, q *query, input value.Value) (value.Value, error) {
-	now, _ := input.Path("time", "now_ns").Int()
-	result, err := q.program.Eval(ctx, 0, compiled.Question{Input: input, NowNS: now, Deadline: e.deadline()})
+	result, err := q.program.Eval(ctx, 0, compiled.Question{Input: input, Deadline: e.deadline()})
 	switch {
 	case ctx.Err() != nil, errors.Is(err, compiled.ErrLate):
 		return value.Nothing, timeout(q)

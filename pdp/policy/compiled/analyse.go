@@ -4,15 +4,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/ir"
 )
 
-// usage says how often each local is assigned and filled in some blocks, and
-// which others get what it holds.
+// usage says how often each local is assigned, read and filled in some blocks,
+// and which others get what it holds.
 type usage struct {
-	assigned, filled map[ir.Local]int
-	aliases          map[ir.Local][]ir.Local
+	assigned, read, filled map[ir.Local]int
+	aliases                map[ir.Local][]ir.Local
 }
 
 func usageOf(blocks []*ir.Block) *usage {
-	u := &usage{make(map[ir.Local]int), make(map[ir.Local]int), make(map[ir.Local][]ir.Local)}
+	u := &usage{make(map[ir.Local]int), make(map[ir.Local]int), make(map[ir.Local]int), make(map[ir.Local][]ir.Local)}
 	u.blocks(blocks)
 	return u
 }
@@ -24,6 +24,7 @@ func (u *usage) blocks(blocks []*ir.Block) {
 		}
 		for _, s := range b.Stmts {
 			u.statement(s)
+			u.blocks(within(s))
 		}
 	}
 }
@@ -32,18 +33,13 @@ func (u *usage) statement(s ir.Stmt) {
 	if target, ok := assigns(s); ok {
 		u.assigned[target]++
 	}
+	reads(s, func(l ir.Local) { u.read[l]++ })
 	switch s := s.(type) {
-	case *ir.BlockStmt:
-		u.blocks(s.Blocks)
-	case *ir.NotStmt:
-		u.blocks([]*ir.Block{s.Block})
 	case *ir.WithStmt:
 		u.assigned[s.Local]++
-		u.blocks([]*ir.Block{s.Block})
 	case *ir.ScanStmt:
 		u.assigned[s.Key]++
 		u.assigned[s.Value]++
-		u.blocks([]*ir.Block{s.Block})
 	case *ir.ArrayAppendStmt:
 		u.filled[s.Array]++
 	case *ir.SetAddStmt:
@@ -95,22 +91,6 @@ func (f *fn) grows(l ir.Local, n int) bool {
 	return false
 }
 
-// forget drops what is known of the locals that blocks assign: they may have
-// run or not, once or more often.
-func (f *fn) forget(blocks ...*ir.Block) {
-	for l := range usageOf(blocks).assigned {
-		f.learn(l)
-	}
-}
-
-// learn drops what is known of a local that is assigned anew.
-func (f *fn) learn(l ir.Local) int {
-	i := f.local(l)
-	delete(f.inputs, i)
-	delete(f.known, i)
-	return i
-}
-
 // assigns is the local that a plain statement assigns.
 func assigns(s ir.Stmt) (ir.Local, bool) {
 	switch s := s.(type) {
@@ -146,5 +126,73 @@ func assigns(s ir.Stmt) (ir.Local, bool) {
 		return s.Target, true
 	default:
 		return 0, false
+	}
+}
+
+// reads visits the locals that a statement itself reads; what it fills, and
+// what it assigns once, is read as well.
+func reads(s ir.Stmt, visit func(ir.Local)) {
+	operands := func(all ...ir.Operand) {
+		for _, o := range all {
+			if local, ok := o.Value.(*ir.Local); ok {
+				visit(*local)
+			}
+		}
+	}
+	switch s := s.(type) {
+	case *ir.AssignVarStmt:
+		operands(s.Source)
+	case *ir.AssignVarOnceStmt:
+		operands(s.Source)
+		visit(s.Target)
+	case *ir.ReturnLocalStmt:
+		visit(s.Source)
+	case *ir.ResultSetAddStmt:
+		visit(s.Value)
+	case *ir.ScanStmt:
+		visit(s.Source)
+	case *ir.WithStmt:
+		visit(s.Local)
+		operands(s.Value)
+	case *ir.CallStmt:
+		operands(s.Args...)
+	case *ir.CallDynamicStmt:
+		for _, l := range s.Args {
+			visit(l)
+		}
+		operands(s.Path...)
+	case *ir.DotStmt:
+		operands(s.Source, s.Key)
+	case *ir.EqualStmt:
+		operands(s.A, s.B)
+	case *ir.NotEqualStmt:
+		operands(s.A, s.B)
+	case *ir.IsArrayStmt:
+		operands(s.Source)
+	case *ir.IsObjectStmt:
+		operands(s.Source)
+	case *ir.IsSetStmt:
+		operands(s.Source)
+	case *ir.IsDefinedStmt:
+		visit(s.Source)
+	case *ir.IsUndefinedStmt:
+		visit(s.Source)
+	case *ir.LenStmt:
+		operands(s.Source)
+	case *ir.ArrayAppendStmt:
+		operands(s.Value)
+		visit(s.Array)
+	case *ir.SetAddStmt:
+		operands(s.Value)
+		visit(s.Set)
+	case *ir.ObjectInsertStmt:
+		operands(s.Key, s.Value)
+		visit(s.Object)
+	case *ir.ObjectInsertOnceStmt:
+		operands(s.Key, s.Value)
+		visit(s.Object)
+	case *ir.ObjectMergeStmt:
+		visit(s.A)
+		visit(s.B)
 	}
 }

@@ -34,7 +34,7 @@ func (a *arena) set() *members {
 
 func (a *arena) list(room int) *list {
 	if a.l == len(a.lists) {
-		a.lists = append(a.lists, &list{make([]val, 0, room)})
+		a.lists = append(a.lists, &list{items: make([]val, 0, room)})
 	}
 	a.l++
 	return a.lists[a.l-1]

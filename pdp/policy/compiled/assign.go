@@ -7,73 +7,123 @@ import (
 )
 
 // assignment compiles the statements that make values and put them somewhere.
-func (f *fn) assignment(s ir.Stmt) statement {
+func (f *fn) assignment(c *code, s ir.Stmt) {
 	switch s := s.(type) {
 	case *ir.AssignVarStmt:
-		from, to := f.operand(s.Source), f.local(s.Target)
-		return func(f *frame) signal { f.l[to] = from.of(f); return next }
+		f.assignVar(c, s.Source, s.Target)
 	case *ir.AssignVarOnceStmt:
-		return f.assignOnce(s)
+		f.assignOnce(c, s)
 	case *ir.AssignIntStmt:
-		return f.constant(s.Target, ofInt(s.Value))
+		f.assign(c, s.Target, ofInt(s.Value))
 	case *ir.ResetLocalStmt:
-		return f.constant(s.Target, val{})
+		f.assign(c, s.Target, val{})
 	case *ir.MakeNullStmt:
-		return f.constant(s.Target, val{k: null})
+		f.assign(c, s.Target, val{k: null})
 	case *ir.MakeNumberIntStmt:
-		return f.constant(s.Target, ofInt(s.Value))
+		f.assign(c, s.Target, ofInt(s.Value))
 	case *ir.MakeNumberRefStmt:
-		return f.constant(s.Target, ofNumber(f.text(s.Index)))
+		f.assign(c, s.Target, ofNumber(f.text(s.Index)))
 	case *ir.MakeArrayStmt:
-		to, room := f.local(s.Target), int(s.Capacity)
-		return func(f *frame) signal { f.l[to] = ofList(f.arena.list(room)); return made(f, 1) }
+		room := int(s.Capacity)
+		f.make(c, s.Target, func(f *frame) val { return ofList(f.arena.list(room)) })
 	case *ir.MakeObjectStmt:
-		to := f.local(s.Target)
-		return func(f *frame) signal { f.l[to] = ofDict(f.arena.dict()); return made(f, 1) }
+		f.make(c, s.Target, func(f *frame) val { return ofDict(f.arena.dict()) })
 	case *ir.MakeSetStmt:
-		to := f.local(s.Target)
-		return func(f *frame) signal { f.l[to] = ofSet(f.arena.set()); return made(f, 1) }
+		f.make(c, s.Target, func(f *frame) val { return ofSet(f.arena.set()) })
 	case *ir.LenStmt:
-		from, to := f.operand(s.Source), f.local(s.Target)
-		return func(f *frame) signal { f.l[to] = ofInt(int64(lengthOf(from.of(f)))); return next }
+		from := f.operand(s.Source)
+		f.learn(s.Target)
+		to := f.local(s.Target)
+		c.do(func(f *frame) signal { f.l[to] = ofInt(int64(lengthOf(from.of(f)))); return next })
 	default:
-		return f.filling(s)
+		f.filling(c, s)
 	}
 }
 
+// assign assigns a constant; what is known need not be assigned where nothing
+// reads it.
+func (f *fn) assign(c *code, target ir.Local, v val) {
+	f.learn(target)
+	f.known[target] = v
+	if !f.isLive(target) {
+		return
+	}
+	to := f.local(target)
+	c.do(func(f *frame) signal { f.l[to] = v; return next })
+}
+
+func (f *fn) make(c *code, target ir.Local, empty func(f *frame) val) {
+	f.learn(target)
+	to := f.local(target)
+	c.do(func(f *frame) signal { f.l[to] = empty(f); return made(f, 1) })
+}
+
+func (f *fn) assignVar(c *code, source ir.Operand, target ir.Local) {
+	from := f.operand(source)
+	if from.kind == isConstant {
+		f.assign(c, target, from.constant)
+		return
+	}
+	f.assignCopy(target, *source.Value.(*ir.Local))
+	if !f.isLive(target) {
+		return
+	}
+	to := f.local(target)
+	c.do(func(f *frame) signal { f.l[to] = *from.at(f); return next })
+}
+
+// assignOnce assigns; two different values for one rule are a conflict.
+func (f *fn) assignOnce(c *code, s *ir.AssignVarOnceStmt) {
+	before, isKnown := f.known[s.Target]
+	once := f.loops == 0 && f.whole.assigned[s.Target] == 1
+	if once || (isKnown && !before.defined()) {
+		f.assignVar(c, s.Source, s.Target)
+		return
+	}
+	from, to, conflicting := f.operand(s.Source), f.reading(s.Target), f.conflicting(s.Location)
+	f.learn(s.Target)
+	c.do(func(f *frame) signal {
+		v, at := from.at(f), &f.l[to]
+		if at.defined() && !same(at, v) {
+			return f.fail(conflicting)
+		}
+		*at = *v
+		return next
+	})
+}
+
 // filling compiles the statements that fill a composite.
-func (f *fn) filling(s ir.Stmt) statement {
+func (f *fn) filling(c *code, s ir.Stmt) {
 	switch s := s.(type) {
 	case *ir.ArrayAppendStmt:
-		into, from := f.local(s.Array), f.operand(s.Value)
-		return func(f *frame) signal {
+		into, from := f.reading(s.Array), f.operand(s.Value)
+		c.do(func(f *frame) signal {
 			l := f.l[into].of.(*list)
-			l.items = append(l.items, from.of(f))
+			l.items = append(l.items, *from.at(f))
 			return made(f, 1)
-		}
+		})
 	case *ir.SetAddStmt:
-		into, from := f.local(s.Set), f.operand(s.Value)
-		return func(f *frame) signal { f.l[into].of.(*members).add(from.of(f)); return made(f, 1) }
+		into, from := f.reading(s.Set), f.operand(s.Value)
+		c.do(func(f *frame) signal { f.l[into].of.(*members).add(from.of(f)); return made(f, 1) })
 	case *ir.ObjectInsertStmt:
-		into, key, from := f.local(s.Object), f.operand(s.Key), f.operand(s.Value)
-		return func(f *frame) signal { f.l[into].of.(*dict).insert(key.of(f), from.of(f)); return made(f, 2) }
+		into, key, from := f.reading(s.Object), f.operand(s.Key), f.operand(s.Value)
+		c.do(func(f *frame) signal { f.l[into].of.(*dict).insert(key.of(f), from.of(f)); return made(f, 2) })
 	case *ir.ObjectInsertOnceStmt:
-		into, key, from := f.local(s.Object), f.operand(s.Key), f.operand(s.Value)
+		into, key, from := f.reading(s.Object), f.operand(s.Key), f.operand(s.Value)
 		twice := f.conflict(s.Location, "object keys must be unique")
-		return func(f *frame) signal {
-			d, k, v := f.l[into].of.(*dict), key.of(f), from.of(f)
-			if i := d.find(k); i >= 0 && !equal(d.vals[i], v) {
+		c.do(func(f *frame) signal {
+			d, k, v := f.l[into].of.(*dict), key.of(f), from.at(f)
+			if i := d.find(&k); i >= 0 && !same(&d.vals[i], v) {
 				return f.fail(twice)
 			}
-			d.insert(k, v)
+			d.insert(k, *v)
 			return made(f, 2)
-		}
+		})
 	case *ir.ObjectMergeStmt:
-		a, b, to := f.local(s.A), f.local(s.B), f.local(s.Target)
-		return func(f *frame) signal { f.l[to] = merge(f.l[a], f.l[b]); return next }
+		a, b := f.localOperand(s.A), f.localOperand(s.B)
+		f.make(c, s.Target, func(f *frame) val { return merge(a.of(f), b.of(f)) })
 	default:
 		f.fail("a statement of type %T", s)
-		return nil
 	}
 }
 
@@ -82,24 +132,6 @@ func made(f *frame, n int) signal {
 		return next
 	}
 	return failed
-}
-
-func (f *fn) constant(target ir.Local, v val) statement {
-	to := f.local(target)
-	return func(f *frame) signal { f.l[to] = v; return next }
-}
-
-// assignOnce assigns; two different values for one rule are a conflict.
-func (f *fn) assignOnce(s *ir.AssignVarOnceStmt) statement {
-	from, to, conflicting := f.operand(s.Source), f.local(s.Target), f.conflicting(s.Location)
-	return func(f *frame) signal {
-		v := from.of(f)
-		if f.l[to].defined() && !equal(f.l[to], v) {
-			return f.fail(conflicting)
-		}
-		f.l[to] = v
-		return next
-	}
 }
 
 // merge is a with what only b has; objects in both are merged in turn.

@@ -17,39 +17,58 @@ type native func(args []val) (v val, ok bool)
 
 // builtin compiles a call of a builtin: the engine's own where there is one,
 // else the very function that topdown calls.
-func (f *fn) builtin(s *ir.CallStmt, args []operand, to int) statement {
-	bridged := f.bridge(s)
-	if bridged == nil {
-		return nil
+func (f *fn) builtin(c *code, s *ir.CallStmt) {
+	own, bridged := natives[s.Func], f.bridge(s)
+	args := f.operands(s.Args)
+	f.learn(s.Result)
+	if v := answer(own, args); v.defined() {
+		f.assign(c, s.Result, v)
+		return
 	}
-	own := natives[s.Func]
-	if own == nil {
-		return func(f *frame) signal {
-			in := make([]val, len(args))
-			for i := range args {
-				in[i] = args[i].of(f)
-			}
+	to := f.local(s.Result)
+	c.do(func(f *frame) signal {
+		in := f.arguments(args)
+		if own == nil {
 			return bridged(f, in, to)
 		}
-	}
-	n := len(args)
-	return func(f *frame) signal {
-		in := f.enter(n)
-		for i := range in.l {
-			in.l[i] = args[i].of(f)
-		}
-		v, ok := own(in.l)
+		v, ok := own(in)
 		if !ok {
-			defer f.leave(in)
-			return bridged(f, in.l, to)
+			return bridged(f, in, to)
 		}
-		f.leave(in)
 		if !f.step() {
 			return failed
 		}
 		f.l[to] = v
 		return goOn(v.defined())
+	})
+}
+
+// answer is what a builtin of this engine says of constants; undefined where
+// that is not known.
+func answer(own native, args []operand) val {
+	in := make([]val, len(args))
+	for i := range args {
+		if in[i] = args[i].constant; args[i].kind != isConstant {
+			return val{}
+		}
 	}
+	if own == nil {
+		return val{}
+	}
+	if v, ok := own(in); ok {
+		return seal(v)
+	}
+	return val{}
+}
+
+// arguments are the values of operands, until the next call.
+func (f *frame) arguments(args []operand) []val {
+	in := f.args[:0]
+	for i := range args {
+		in = append(in, *args[i].at(f))
+	}
+	f.args = in
+	return in
 }
 
 // bridge calls OPA's implementation of a builtin. A relation's results are an
@@ -59,7 +78,6 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 	function := topdown.GetBuiltin(name)
 	if function == nil {
 		f.fail("the builtin %s is not known", name)
-		return nil
 	}
 	relation, strict := false, f.strict
 	at := f.location(s.Location)
@@ -81,6 +99,8 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 		})
 		var halt topdown.Halt
 		switch {
+		case topdown.IsCancel(err):
+			return f.fail(ErrLate)
 		case errors.As(err, &halt):
 			return f.fail(halt.Err)
 		case err != nil && strict:
@@ -88,7 +108,7 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 		case err != nil:
 			return broken
 		case relation:
-			f.l[to] = ofList(&list{results})
+			f.l[to] = ofList(&list{items: results})
 			return made(f, len(results))
 		case len(results) == 0:
 			return broken
@@ -101,7 +121,7 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 // context is what OPA's builtins may ask of an evaluation.
 func (r *run) context(at *ast.Location) topdown.BuiltinContext {
 	if r.stop == nil {
-		r.stop, r.cache, r.time = topdown.NewCancel(), builtins.Cache{}, ast.NumberTerm(ofInt(r.now).json())
+		r.stop, r.cache, r.time = topdown.NewCancel(), builtins.Cache{}, r.clock()
 		if !r.deadline.IsZero() {
 			r.timer = time.AfterFunc(time.Until(r.deadline), r.stop.Cancel)
 		}

@@ -5,67 +5,94 @@ import (
 )
 
 // call compiles a call of a planned function or of a builtin.
-func (f *fn) call(s *ir.CallStmt) statement {
-	args := make([]operand, len(s.Args))
-	for i, a := range s.Args {
-		args[i] = f.operand(a)
+func (f *fn) call(c *code, s *ir.CallStmt) {
+	planned := f.compiler.planned[s.Func]
+	if planned == nil {
+		f.builtin(c, s)
+		return
 	}
-	to := f.local(s.Result)
-	callee := f.funcs[s.Func]
-	if callee == nil {
-		return f.builtin(s, args, to)
+	args := f.operands(s.Args[2:])
+	consts := f.worthKnowing(args)
+	callee := f.variant(planned, f.general, consts)
+	f.learn(s.Result)
+	switch {
+	case callee.folded != nil && callee.folded.defined():
+		f.assign(c, s.Result, *callee.folded)
+	case callee.folded != nil:
+		c.end()
+	case callee.isPath && f.withs == 0:
+		f.inputs[s.Result] = callee.path
+		f.readPath(c, callee.path, s.Result)
+	case callee.memo >= 0:
+		f.callRule(c, callee, s.Result)
+	default:
+		f.callFunction(c, callee, args, s.Result)
 	}
-	return func(f *frame) signal {
+}
+
+// callRule calls what depends on the documents alone.
+func (f *fn) callRule(c *code, callee *function, result ir.Local) {
+	if f.withs == 0 {
+		f.results[result] = callee
+	}
+	if !f.isLive(result) {
+		c.do(func(f *frame) signal {
+			v, s := callee.result(f)
+			if s != next {
+				return s
+			}
+			return goOn(v.defined())
+		})
+		return
+	}
+	to := f.local(result)
+	c.do(func(f *frame) signal {
+		v, s := callee.result(f)
+		if s != next {
+			return s
+		}
+		f.l[to] = *v
+		return goOn(v.defined())
+	})
+}
+
+func (f *fn) callFunction(c *code, callee *function, args []operand, result ir.Local) {
+	to := -1
+	if f.isLive(result) {
+		to = f.local(result)
+	}
+	c.do(func(f *frame) signal {
 		v, s := callee.with(f, args)
 		if s != next {
 			return s
 		}
-		f.l[to] = v
+		if to >= 0 {
+			f.l[to] = v
+		}
 		return goOn(v.defined())
-	}
+	})
 }
 
-// with calls with arguments of the caller's frame. The result of a function
-// of the documents alone is remembered.
-func (p *function) with(f *frame, args []operand) (val, signal) {
-	if p.memo >= 0 {
-		if p.folded != nil && args[1].of(f).of == f.program.data.of {
-			return *p.folded, next
-		}
-		if m := &f.memo[p.memo]; m.known {
-			return m.v, next
-		}
+func (f *fn) operands(of []ir.Operand) []operand {
+	all := make([]operand, len(of))
+	for i, o := range of {
+		all[i] = f.operand(o)
 	}
-	callee := f.enter(p.locals)
-	for i := range args {
-		callee.l[p.params[i]] = args[i].of(f)
-	}
-	v, s := p.call(callee)
-	f.leave(callee)
-	if s == next && p.memo >= 0 {
-		f.memo[p.memo] = memo{true, v}
-	}
-	return v, s
+	return all
 }
 
 // callDynamic calls the function at a path that only the evaluation knows.
 // Where there is none the block ends, and data is read instead; where there
 // is one, its result counts, also an undefined one: three blocks further out
 // the reference is undefined.
-func (f *fn) callDynamic(s *ir.CallDynamicStmt) statement {
-	args := make([]operand, len(s.Args))
-	for i, a := range s.Args {
-		args[i] = operand{local: f.local(a)}
-	}
-	path := make([]operand, len(s.Path))
-	for i, p := range s.Path {
-		path[i] = f.operand(p)
-	}
-	to := f.local(s.Result)
-	return func(f *frame) signal {
-		at := f.program.dynamic
+func (f *fn) callDynamic(c *code, s *ir.CallDynamicStmt) {
+	path := f.operands(s.Path)
+	f.learn(s.Result)
+	to, table := f.local(s.Result), f.dynamicTable(f.general)
+	c.do(func(f *frame) signal {
+		at := table
 		for i := range path {
-			name := path[i].of(f)
+			name := path[i].at(f)
 			if !name.isString() || at.below[name.s] == nil {
 				return broken
 			}
@@ -74,13 +101,13 @@ func (f *fn) callDynamic(s *ir.CallDynamicStmt) statement {
 		if at.fn == nil {
 			return broken
 		}
-		v, s := at.fn.with(f, args)
+		v, s := at.fn.result(f)
 		if s != next {
 			return s
 		}
-		if f.l[to] = v; !v.defined() {
+		if f.l[to] = *v; !v.defined() {
 			return 3
 		}
 		return next
-	}
+	})
 }

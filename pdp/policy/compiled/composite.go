@@ -8,7 +8,7 @@ import (
 )
 
 // small is the size up to which a search by comparing beats a hash.
-const small = 8
+const small = 16
 
 // table finds items by hash: the first index with a hash, and for each index
 // the next one with the same hash, -1 for none.
@@ -34,6 +34,7 @@ type dict struct {
 	keys, vals []val
 	index      table // of all entries, once there are more than small
 	sorted     bool
+	fixed      bool // it is constant: sorted, and so is all in it
 	// base is set for an object of the bundle's data, which topdown reads by
 	// paths of strings: see elsewhere.
 	base bool
@@ -43,18 +44,18 @@ func newDict(n int) *dict {
 	return &dict{keys: make([]val, 0, n), vals: make([]val, 0, n), sorted: true}
 }
 
-func (d *dict) find(key val) int {
+func (d *dict) find(key *val) int {
 	if len(d.keys) <= small {
 		for i := range d.keys {
-			if equal(d.keys[i], key) {
+			if same(&d.keys[i], key) {
 				return i
 			}
 		}
 		return -1
 	}
-	i, there := d.index.first[hash(key)]
+	i, there := d.index.first[hash(*key)]
 	for there && i >= 0 {
-		if equal(d.keys[i], key) {
+		if same(&d.keys[i], key) {
 			return int(i)
 		}
 		i = d.index.next[i]
@@ -62,9 +63,15 @@ func (d *dict) find(key val) int {
 	return -1
 }
 
+// has reports whether there is a member of this name.
+func (d *dict) has(name string) bool {
+	key := ofStr(name)
+	return d.find(&key) >= 0
+}
+
 // insert sets a key, also one that is there.
 func (d *dict) insert(key, v val) {
-	if i := d.find(key); i >= 0 {
+	if i := d.find(&key); i >= 0 {
 		d.vals[i] = v
 		return
 	}
@@ -109,22 +116,23 @@ type members struct {
 	items  []val
 	index  table
 	sorted bool
+	fixed  bool
 }
 
 func newMembers(n int) *members { return &members{items: make([]val, 0, n), sorted: true} }
 
-func (m *members) has(v val) bool {
+func (m *members) has(v *val) bool {
 	if len(m.items) <= small {
 		for i := range m.items {
-			if equal(m.items[i], v) {
+			if same(&m.items[i], v) {
 				return true
 			}
 		}
 		return false
 	}
-	i, there := m.index.first[hash(v)]
+	i, there := m.index.first[hash(*v)]
 	for there && i >= 0 {
-		if equal(m.items[i], v) {
+		if same(&m.items[i], v) {
 			return true
 		}
 		i = m.index.next[i]
@@ -133,7 +141,7 @@ func (m *members) has(v val) bool {
 }
 
 func (m *members) add(v val) {
-	if m.has(v) {
+	if m.has(&v) {
 		return
 	}
 	n := len(m.items)
@@ -165,8 +173,33 @@ func (m *members) sort() {
 
 // seal sorts v and all in it, so that it can be read by many at once.
 func seal(v val) val {
+	if v.fixed() {
+		return v
+	}
 	each(v, func(key, item val) bool { seal(key); seal(item); return true })
+	switch of := v.of.(type) {
+	case *dict:
+		of.fixed = true
+	case *list:
+		of.fixed = true
+	case *members:
+		of.fixed = true
+	}
 	return v
+}
+
+// fixed reports whether a composite was sealed.
+func (v val) fixed() bool {
+	switch of := v.of.(type) {
+	case *dict:
+		return of.fixed
+	case *list:
+		return of.fixed
+	case *members:
+		return of.fixed
+	default:
+		return false
+	}
 }
 
 // get is the member of v at key: undefined where there is none. A set has its
@@ -174,7 +207,7 @@ func seal(v val) val {
 func get(v, key val) val {
 	switch of := v.of.(type) {
 	case *dict:
-		if i := of.find(key); i >= 0 {
+		if i := of.find(&key); i >= 0 {
 			return of.vals[i]
 		}
 	case *list:
@@ -182,7 +215,7 @@ func get(v, key val) val {
 			return of.items[i]
 		}
 	case *members:
-		if of.has(key) {
+		if of.has(&key) {
 			return key
 		}
 	case value.Object:

@@ -33,17 +33,17 @@ func (f *fn) hoist(stmts []ir.Stmt) (*literal, int) {
 func (l *literal) take(s ir.Stmt) bool {
 	switch s := s.(type) {
 	case *ir.MakeNullStmt:
-		return l.make(s.Target, val{k: null})
+		return l.begin(s.Target, val{k: null})
 	case *ir.MakeNumberIntStmt:
-		return l.make(s.Target, ofInt(s.Value))
+		return l.begin(s.Target, ofInt(s.Value))
 	case *ir.MakeNumberRefStmt:
-		return l.make(s.Target, ofNumber(l.text(s.Index)))
+		return l.begin(s.Target, ofNumber(l.text(s.Index)))
 	case *ir.MakeArrayStmt:
-		return l.make(s.Target, ofList(&list{}))
+		return l.begin(s.Target, ofList(&list{}))
 	case *ir.MakeObjectStmt:
-		return l.make(s.Target, ofDict(newDict(0)))
+		return l.begin(s.Target, ofDict(newDict(0)))
 	case *ir.MakeSetStmt:
-		return l.make(s.Target, ofSet(newMembers(0)))
+		return l.begin(s.Target, ofSet(newMembers(0)))
 	case *ir.ArrayAppendStmt:
 		into, v := l.made[s.Array], l.constant(s.Value)
 		if into.k != array || !v.defined() {
@@ -71,7 +71,7 @@ func (l *literal) take(s ir.Stmt) bool {
 	return true
 }
 
-func (l *literal) make(target ir.Local, v val) bool {
+func (l *literal) begin(target ir.Local, v val) bool {
 	if _, twice := l.made[target]; twice {
 		return false
 	}
@@ -83,17 +83,16 @@ func (l *literal) make(target ir.Local, v val) bool {
 // constant is an operand's value where it is known.
 func (l *literal) constant(o ir.Operand) val {
 	if local, ok := o.Value.(*ir.Local); ok {
-		return l.made[*local]
+		if v, made := l.made[*local]; made {
+			return v
+		}
 	}
-	return l.operand(o).constant
+	return l.operandValue(o)
 }
 
-// statements assign the literals.
-func (l *literal) statements() (all []statement) {
+// add assigns the literals.
+func (l *literal) add(c *code) {
 	for _, local := range l.order {
-		v := seal(l.made[local])
-		l.known[l.learn(local)] = v
-		all = append(all, l.fn.constant(local, v))
+		l.assign(c, local, seal(l.made[local]))
 	}
-	return all
 }

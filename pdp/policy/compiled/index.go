@@ -20,8 +20,7 @@ type index struct {
 
 // group are the blocks with a condition on one path.
 type group struct {
-	slots []int // of the path's prefixes
-	names []val
+	path  *reader
 	equal map[string][]int // constant → blocks
 	// prefix maps what the text must begin with to blocks; lengths are those
 	// of the prefixes.
@@ -51,12 +50,9 @@ func (f *fn) index(blocks []*ir.Block) *index {
 			continue
 		}
 		guarded++
-		at := path("")
-		for _, name := range g.names {
-			at = at.member(name)
-		}
+		at := pathOf(g.names)
 		if groups[at] == nil {
-			groups[at] = f.newGroup(g.names)
+			groups[at] = &group{path: f.reader(at), equal: make(map[string][]int), prefix: make(map[string][]int)}
 			x.groups = append(x.groups, groups[at])
 		}
 		groups[at].put(g, i)
@@ -65,16 +61,6 @@ func (f *fn) index(blocks []*ir.Block) *index {
 		return nil
 	}
 	return x
-}
-
-func (f *fn) newGroup(names []string) *group {
-	g := &group{equal: make(map[string][]int), prefix: make(map[string][]int)}
-	at := path("")
-	for _, name := range names {
-		at = at.member(name)
-		g.slots, g.names = append(g.slots, f.slot(at)), append(g.names, ofStr(name))
-	}
-	return g
 }
 
 func (g *group) put(by *guard, block int) {
@@ -94,7 +80,7 @@ func (g *group) put(by *guard, block int) {
 func (x *index) candidates(f *frame, room []uint64) {
 	copy(room, x.always)
 	for _, g := range x.groups {
-		v := g.read(f)
+		v := g.path.read(f.run)
 		if v.k != str {
 			continue
 		}
@@ -110,19 +96,6 @@ func (x *index) candidates(f *frame, room []uint64) {
 			}
 		}
 	}
-}
-
-// read is what the input has at the group's path.
-func (g *group) read(f *frame) val {
-	v := f.l[0]
-	for i, slot := range g.slots {
-		m := &f.paths[slot]
-		if !m.known {
-			m.v, m.known = get(v, g.names[i]), true
-		}
-		v = m.v
-	}
-	return v
 }
 
 // guardOf finds the condition of a block, nil where it has none that is known.
@@ -191,11 +164,8 @@ func (s *search) at(o ir.Operand) ([]string, bool) {
 }
 
 func (s *search) text(o ir.Operand) (string, bool) {
-	i, ok := o.Value.(*ir.StringIndex)
-	if !ok {
-		return "", false
-	}
-	return s.fn.text(int(*i)), true
+	v := s.operandValue(o)
+	return v.s, v.k == str
 }
 
 func (s *search) equality(e *ir.EqualStmt) *guard {
@@ -213,7 +183,7 @@ func (s *search) equality(e *ir.EqualStmt) *guard {
 // startswith with a text.
 func (s *search) test(c *ir.CallStmt, following ir.Stmt) *guard {
 	holds, ok := following.(*ir.NotEqualStmt)
-	if !ok || len(c.Args) != 2 || !isResult(holds.A, c.Result) || !isFalse(holds.B) {
+	if !ok || len(c.Args) != 2 || !isOf(holds.A, c.Result) || !isFalse(holds.B) {
 		return nil
 	}
 	names, isInput := s.at(c.Args[0])
@@ -233,16 +203,6 @@ func (s *search) test(c *ir.CallStmt, following ir.Stmt) *guard {
 		}
 	}
 	return nil
-}
-
-func isResult(o ir.Operand, result ir.Local) bool {
-	local, ok := o.Value.(*ir.Local)
-	return ok && *local == result
-}
-
-func isFalse(o ir.Operand) bool {
-	b, ok := o.Value.(*ir.Bool)
-	return ok && !bool(*b)
 }
 
 // textsOf are the items of an array or a set of texts; nil for anything else.

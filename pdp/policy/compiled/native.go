@@ -17,7 +17,7 @@ var natives = map[string]native{
 	"lte":               func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) <= 0), true },
 	"gt":                func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) > 0), true },
 	"gte":               func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) >= 0), true },
-	"internal.member_2": func(a []val) (val, bool) { return ofBool(contains(a[1], a[0])), true },
+	"internal.member_2": func(a []val) (val, bool) { return ofBool(contains(&a[1], &a[0])), true },
 	"internal.member_3": func(a []val) (val, bool) {
 		found := get(a[2], a[0])
 		return ofBool(found.defined() && equal(found, a[1])), a[2].k != undefined
@@ -65,13 +65,22 @@ func whole(a []val, do func(x, y int64) (int64, bool)) (val, bool) {
 }
 
 // contains is `in`: an item of an array or a set, a value of an object.
-func contains(in, v val) bool {
-	if m, ok := in.of.(*members); ok {
-		return m.has(v)
+func contains(in, v *val) bool {
+	switch of := in.of.(type) {
+	case *members:
+		return of.has(v)
+	case *list:
+		for i := range of.items {
+			if same(&of.items[i], v) {
+				return true
+			}
+		}
+		return false
+	default:
+		found := false
+		each(*in, func(_, item val) bool { found = same(&item, v); return !found })
+		return found
 	}
-	found := false
-	each(in, func(_, item val) bool { found = equal(item, v); return !found })
-	return found
 }
 
 // minus is of numbers, or of sets.
@@ -81,7 +90,7 @@ func minus(a []val) (val, bool) {
 	}
 	m := newMembers(length(a[0]))
 	for _, item := range a[0].of.(*members).items {
-		if !a[1].of.(*members).has(item) {
+		if !a[1].of.(*members).has(&item) {
 			m.add(item)
 		}
 	}
@@ -107,7 +116,7 @@ func intersection(a []val) (val, bool) {
 	}
 	m := newMembers(0)
 	for _, item := range a[0].of.(*members).items {
-		if a[1].of.(*members).has(item) {
+		if a[1].of.(*members).has(&item) {
 			m.add(item)
 		}
 	}
@@ -151,7 +160,7 @@ func objectRemove(a []val) (val, bool) {
 			if get(a[1], key).defined() {
 				return true
 			}
-		} else if contains(a[1], key) {
+		} else if contains(&a[1], &key) {
 			return true
 		}
 		d.insert(key, item)
@@ -178,7 +187,7 @@ func concat(a []val) (val, bool) {
 	if a[0].k != array || a[1].k != array {
 		return val{}, false
 	}
-	return ofList(&list{slices.Concat(a[0].of.(*list).items, a[1].of.(*list).items)}), true
+	return ofList(&list{items: slices.Concat(a[0].of.(*list).items, a[1].of.(*list).items)}), true
 }
 
 func parseDuration(a []val) (val, bool) {

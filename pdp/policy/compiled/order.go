@@ -87,6 +87,29 @@ func materialise(v val) *dict {
 	return d
 }
 
+// same is equal without copying.
+func same(a, b *val) bool {
+	if a.k != b.k {
+		return false
+	}
+	switch {
+	case a.k == str:
+		return a.s == b.s
+	case a.k <= boolean, a.whole && b.whole:
+		return a.n == b.n
+	default:
+		return equal(*a, *b)
+	}
+}
+
+// order is compare without copying.
+func order(a, b *val) int {
+	if a.whole && b.whole {
+		return cmp.Compare(a.n, b.n)
+	}
+	return compare(*a, *b)
+}
+
 // equal is compare == 0, sooner.
 func equal(a, b val) bool {
 	if a.k != b.k {

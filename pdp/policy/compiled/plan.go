@@ -28,6 +28,9 @@ type Options struct {
 	// Strict makes the error of a builtin an error; otherwise it is undefined.
 	Strict bool
 	Limits Limits
+	// Clock is the path of the input that time.now_ns answers; where none is
+	// given it is the time of the machine.
+	Clock []string
 }
 
 // Compile plans and compiles the rules at entry points, paths like
@@ -38,7 +41,7 @@ func Compile(ctx context.Context, modules []Module, data value.Value, entrypoint
 	if err != nil {
 		return nil, err
 	}
-	return assemble(planned, ground(data), o.Strict, o.Limits)
+	return assemble(planned, ground(data), o)
 }
 
 func plan(ctx context.Context, modules []Module, entrypoints []string, o Options) (*ir.Policy, error) {
@@ -69,7 +72,7 @@ func plan(ctx context.Context, modules []Module, entrypoints []string, o Options
 func ground(v value.Value) val {
 	switch v.Kind() {
 	case value.Array:
-		l := &list{make([]val, 0, v.Len())}
+		l := &list{items: make([]val, 0, v.Len())}
 		for _, item := range v.Items() {
 			l.items = append(l.items, ground(item))
 		}

@@ -49,6 +49,7 @@ type run struct {
 	frames []*frame // by depth of calls
 	depth  int
 	top    int
+	high   int // how far the stack was used
 
 	// memo holds the results of functions of input and data alone, one slot a
 	// function; paths what was read of the input, one slot a path. Both are of
@@ -56,6 +57,8 @@ type run struct {
 	memo  []memo
 	paths []memo
 	arena arena
+	// args are the arguments of the builtin that is called.
+	args []val
 	// bits mark the rules that can hold, of the functions under way.
 	bits []uint64
 
@@ -64,7 +67,6 @@ type run struct {
 	deadline time.Time
 	err      error
 	result   val
-	now      int64
 	ctx      context.Context
 	// stop and timer end a builtin of OPA's that takes too long.
 	stop  topdown.Cancel
@@ -87,8 +89,9 @@ type frame struct {
 // statement is one compiled statement.
 type statement func(f *frame) signal
 
-// enter makes a frame of n locals, all undefined.
-func (r *run) enter(n int) *frame {
+// enter makes a frame for a body.
+func (r *run) enter(b *body) *frame {
+	n := b.locals
 	if r.top+n > len(r.stack) {
 		// Frames in use keep the old stack: it only stops being cut from.
 		r.stack, r.top = make([]val, max(1024, 2*len(r.stack), n)), 0
@@ -98,8 +101,9 @@ func (r *run) enter(n int) *frame {
 	}
 	f := r.frames[r.depth]
 	f.l = r.stack[r.top : r.top+n : r.top+n]
-	clear(f.l)
+	clear(f.l[:b.undefs])
 	r.top += n
+	r.high = max(r.high, r.top)
 	r.depth++
 	return f
 }
@@ -150,6 +154,20 @@ func (r *run) made(n int) bool {
 	return true
 }
 
+// member is the member of a value that a path goes on with.
+func (r *run) member(v *val, name string) val { return get(*v, ofStr(name)) }
+
+// clock is what time.now_ns answers.
+func (r *run) clock() *ast.Term {
+	if r.program.clock == nil {
+		return toAST(ofInt(time.Now().UnixNano()))
+	}
+	if now := r.program.clock.read(r); now.k == number {
+		return toAST(*now)
+	}
+	return toAST(ofInt(0))
+}
+
 // runBlock runs statements until one does not go on.
 func runBlock(block []statement, f *frame) signal {
 	for _, s := range block {
@@ -175,8 +193,6 @@ func (s signal) outOf() signal {
 // Question is what one evaluation is asked with.
 type Question struct {
 	Input value.Value
-	// NowNS is what time.now_ns answers.
-	NowNS int64
 	// Deadline, where it is set, ends the evaluation soon after it has come.
 	Deadline time.Time
 }
@@ -192,9 +208,8 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question) (value
 	r := p.runs.Get().(*run)
 	defer p.release(r)
 	r.program, r.limits, r.input, r.data = p, p.limits, input, p.data
-	r.ctx, r.deadline, r.now = ctx, q.Deadline, q.NowNS
-	f := r.enter(p.plans[i].locals)
-	f.l[0], f.l[1] = r.input, r.data
+	r.ctx, r.deadline = ctx, q.Deadline
+	f := r.enter(&p.plans[i])
 	for _, block := range p.plans[i].blocks {
 		if s := runBlock(block, f); s >= done {
 			break
@@ -215,9 +230,14 @@ func (p *Program) release(r *run) {
 	clear(r.memo)
 	clear(r.paths)
 	if len(r.stack) > 1<<14 {
-		r.stack = nil
+		r.stack, r.high = nil, 0
 	}
+	clear(r.stack[:min(r.high, len(r.stack))])
+	clear(r.args)
 	r.arena.reset()
-	*r = run{stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, arena: r.arena, bits: r.bits[:0]}
+	*r = run{stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, arena: r.arena, args: r.args[:0], bits: r.bits[:0]}
+	for _, f := range r.frames {
+		f.l = nil
+	}
 	p.runs.Put(r)
 }

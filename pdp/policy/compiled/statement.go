@@ -4,174 +4,102 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/topdown"
-
-	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// statement compiles one statement; nil for one that does nothing.
-func (f *fn) statement(s ir.Stmt) statement {
+// statement compiles one statement.
+func (f *fn) statement(c *code, s ir.Stmt) {
 	switch s := s.(type) {
 	case *ir.NopStmt:
-		return nil
 	case *ir.BlockStmt:
-		return f.blockStmt(s)
+		f.blockStmt(c, s)
 	case *ir.BreakStmt:
 		out := signal(s.Index)
-		return func(*frame) signal { return out }
+		c.do(func(*frame) signal { return out })
 	case *ir.ReturnLocalStmt:
-		from := f.local(s.Source)
-		return func(f *frame) signal { f.result = f.l[from]; return done }
+		from := f.localOperand(s.Source)
+		c.do(func(f *frame) signal { f.result = *from.at(f); return done })
 	case *ir.ResultSetAddStmt:
-		from := f.local(s.Value)
-		return func(f *frame) signal { f.result = get(f.l[from], ofStr("result")); return next }
+		from := f.localOperand(s.Value)
+		c.do(func(f *frame) signal { f.result = get(from.of(f), ofStr("result")); return next })
 	case *ir.ScanStmt:
-		return f.scan(s)
+		f.scan(c, s)
 	case *ir.NotStmt:
-		return f.not(s)
+		f.not(c, s)
 	case *ir.WithStmt:
-		return f.with(s)
+		f.with(c, s)
 	case *ir.CallStmt:
-		return f.call(s)
+		f.call(c, s)
 	case *ir.CallDynamicStmt:
-		return f.callDynamic(s)
+		f.callDynamic(c, s)
 	case *ir.DotStmt:
-		return f.dot(s)
-	case *ir.EqualStmt:
-		return f.equal(s)
-	case *ir.NotEqualStmt:
-		a, b := f.operand(s.A), f.operand(s.B)
-		return func(f *frame) signal { return goOn(!equal(a.of(f), b.of(f))) }
-	case *ir.IsArrayStmt:
-		return f.is(s.Source, array)
-	case *ir.IsObjectStmt:
-		return f.is(s.Source, object)
-	case *ir.IsSetStmt:
-		return f.is(s.Source, set)
-	case *ir.IsDefinedStmt:
-		from := f.local(s.Source)
-		return func(f *frame) signal { return goOn(f.l[from].defined()) }
-	case *ir.IsUndefinedStmt:
-		from := f.local(s.Source)
-		return func(f *frame) signal { return goOn(!f.l[from].defined()) }
+		f.dot(c, s)
 	default:
-		return f.assignment(s)
+		f.condition(c, s)
 	}
 }
 
-// goOn goes on where a condition holds; else the block ends.
-func goOn(holds bool) signal {
-	if holds {
-		return next
+func (f *fn) blockStmt(c *code, s *ir.BlockStmt) {
+	var blocks [][]statement
+	effects := false
+	for _, b := range s.Blocks {
+		if made := f.nested(b); len(made.run) > 0 {
+			blocks, effects = append(blocks, made.statements()), effects || made.effects > 0
+		}
 	}
-	return broken
-}
-
-// operand is a local or a constant.
-type operand struct {
-	local    int
-	constant val // where local is -1
-}
-
-func (f *fn) operand(o ir.Operand) operand {
-	switch v := o.Value.(type) {
-	case *ir.Local:
-		return operand{local: f.local(*v)}
-	case *ir.StringIndex:
-		return operand{-1, ofStr(f.text(int(*v)))}
-	case *ir.Bool:
-		return operand{-1, ofBool(bool(*v))}
-	default:
-		f.fail("an operand of type %T", v)
-		return operand{local: -1}
+	if !effects {
+		return // whether such a block comes to its end is all the same
 	}
-}
-
-func (o *operand) of(f *frame) val {
-	if o.local >= 0 {
-		return f.l[o.local]
-	}
-	return o.constant
-}
-
-func (f *fn) is(source ir.Operand, k kind) statement {
-	from := f.operand(source)
-	return func(f *frame) signal { return goOn(from.of(f).k == k) }
-}
-
-func (f *fn) equal(s *ir.EqualStmt) statement {
-	a, b := f.operand(s.A), f.operand(s.B)
-	if a.local >= 0 && b.local < 0 && b.constant.k == str {
-		from, text := a.local, b.constant.s
-		return func(f *frame) signal { v := &f.l[from]; return goOn(v.k == str && v.s == text) }
-	}
-	return func(f *frame) signal { return goOn(equal(a.of(f), b.of(f))) }
-}
-
-func (f *fn) blockStmt(s *ir.BlockStmt) statement {
-	blocks := f.nested(s.Blocks...)
-	return func(f *frame) signal {
+	c.do(func(f *frame) signal {
 		for _, block := range blocks {
 			if out := runBlock(block, f).outOf(); out != next {
 				return out
 			}
 		}
 		return next
-	}
+	})
 }
 
 // scan runs its block once for each item. Undefined in it is the next round.
-// In the plan's count a loop is two blocks: out of the round, out of the loop.
-func (f *fn) scan(s *ir.ScanStmt) statement {
-	source, key, item := f.local(s.Source), f.learn(s.Key), f.learn(s.Value)
-	block := f.nested(s.Block)[0]
-	round := func(f *frame, k, v val) (out signal, again bool) {
-		if !f.step() {
-			return failed, false
-		}
-		f.l[key], f.l[item] = k, v
-		switch s := runBlock(block, f); {
-		case s == next || s == broken:
-			return next, true
-		case s >= done:
-			return s, false
-		default:
-			return max(s-2, next), false
-		}
+func (f *fn) scan(c *code, s *ir.ScanStmt) {
+	source := f.localOperand(s.Source)
+	made := f.loop(s)
+	if of := source.is(); made.effects == 0 || (of.defined() && length(of) == 0) {
+		return
 	}
-	return func(f *frame) (out signal) {
-		again := true
-		switch of := f.l[source].of.(type) {
-		case *list:
-			for i := 0; i < len(of.items) && again; i++ {
-				out, again = round(f, ofInt(int64(i)), of.items[i])
-			}
-		case *members:
-			of.sort()
-			for i := 0; i < len(of.items) && again; i++ {
-				out, again = round(f, of.items[i], of.items[i])
-			}
-		case *dict:
-			of.sort()
-			for i := 0; i < len(of.keys) && again; i++ {
-				out, again = round(f, of.keys[i], of.vals[i])
-			}
-		case value.Object:
-			for _, m := range sortedView(of) {
-				if out, again = round(f, ofStr(m.Name), fromView(m.Value)); !again {
-					break
-				}
-			}
-		}
-		if again {
-			return next
-		}
-		return out
+	l := &loop{source: source, key: -1, item: -1, block: made.statements()}
+	if f.isLive(s.Key) {
+		l.key = f.local(s.Key)
 	}
+	if f.isLive(s.Value) {
+		l.item = f.local(s.Value)
+	}
+	c.do(l.run)
 }
 
-func (f *fn) not(s *ir.NotStmt) statement {
-	block := f.nested(s.Block)[0]
-	return func(f *frame) signal {
+// loop compiles the block of a loop.
+func (f *fn) loop(s *ir.ScanStmt) *code {
+	f.learn(s.Key)
+	f.learn(s.Value)
+	f.loops++
+	defer func() { f.loops-- }()
+	return f.nested(s.Block)
+}
+
+func (f *fn) not(c *code, s *ir.NotStmt) {
+	made := f.nested(s.Block)
+	if made.never() {
+		return
+	}
+	if made.always() {
+		c.end()
+		return
+	}
+	add := c.check
+	if made.effects > 0 {
+		add = c.do
+	}
+	block := made.statements()
+	add(func(f *frame) signal {
 		switch s := runBlock(block, f); s {
 		case next:
 			return broken
@@ -180,34 +108,56 @@ func (f *fn) not(s *ir.NotStmt) statement {
 		default:
 			return s.outOf()
 		}
-	}
+	})
 }
 
 // with replaces input or data, or a part of it, for a block. What was
 // remembered of the documents before does not hold in it.
-func (f *fn) with(s *ir.WithStmt) statement {
-	local, v := f.local(s.Local), f.operand(s.Value)
-	f.withs++
-	block := f.nested(s.Block)[0]
-	f.withs--
+func (f *fn) with(c *code, s *ir.WithStmt) {
+	v := f.operand(s.Value)
+	made := f.replaced(s)
+	if made.always() {
+		return
+	}
 	path := make([]string, len(s.Path))
 	for i, name := range s.Path {
 		path[i] = f.text(name)
 	}
-	return func(f *frame) signal {
-		before, memos, paths := f.l[local], f.memo, f.paths
-		f.memo, f.paths = make([]memo, len(memos)), make([]memo, len(paths))
-		f.l[local] = upsert(before, path, v.of(f))
+	block, ofInput := made.statements(), s.Local == ir.Input
+	c.do(func(f *frame) signal {
+		r := f.run
+		input, data, memos, paths := r.input, r.data, r.memo, r.paths
+		if replacement := *v.at(f); ofInput {
+			r.input = upsert(input, path, replacement)
+		} else {
+			r.data = upsert(data, path, replacement)
+		}
+		r.memo, r.paths = make([]memo, len(memos)), make([]memo, len(paths))
 		out := runBlock(block, f)
-		f.l[local], f.memo, f.paths = before, memos, paths
-		if out == next || out >= done {
+		r.input, r.data, r.memo, r.paths = input, data, memos, paths
+		if out == next || out == broken || out >= done {
 			return out
 		}
-		if out == broken {
-			return broken
-		}
 		return out - 1
+	})
+}
+
+// replaced compiles the block of a with. In it nothing is known of the document
+// that is replaced.
+func (f *fn) replaced(s *ir.WithStmt) *code {
+	general, data, isKnown := f.general, f.known[ir.Data], !f.general
+	if s.Local == ir.Data {
+		f.general = true
+		delete(f.known, ir.Data)
 	}
+	f.learn(s.Local) // copies of it go on to hold what it was
+	f.withs++
+	made := f.nested(s.Block)
+	f.withs--
+	if f.general = general; isKnown {
+		f.known[ir.Data] = data
+	}
+	return made
 }
 
 // upsert is v with the value at path replaced; what is no object on the way

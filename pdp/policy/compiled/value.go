@@ -96,7 +96,10 @@ func (v val) float() float64 {
 }
 
 // list is an array.
-type list struct{ items []val }
+type list struct {
+	items []val
+	fixed bool
+}
 
 // fromView turns what the policy reads of a request into a val. Objects stay
 // views; arrays become lists of views.
@@ -120,7 +123,7 @@ func fromView(v value.Value) val {
 		for i, item := range v.Items() {
 			items[i] = fromView(item)
 		}
-		return ofList(&list{items})
+		return ofList(&list{items: items})
 	case value.Map:
 		return val{k: object, of: v.Object()}
 	default:
@@ -175,7 +178,7 @@ func fromAST(v ast.Value) val {
 	case ast.String:
 		return ofStr(string(v))
 	case *ast.Array:
-		l := &list{make([]val, 0, v.Len())}
+		l := &list{items: make([]val, 0, v.Len())}
 		v.Foreach(func(t *ast.Term) { l.items = append(l.items, fromAST(t.Value)) })
 		return ofList(l)
 	case ast.Object:
