@@ -1,6 +1,9 @@
 package state
 
 import (
+	"encoding/binary"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -24,9 +27,9 @@ type Activity struct {
 	Actions, Allowed, Denied, Consecutive uint64 // Consecutive denials, up to now
 	ByOperation                           [8]uint32
 	ByLevel                               [4]uint32
-	BySystem, ByTool                      map[string]uint32
-	Targets                               map[uint64]bool
-	Saturated                             bool // more targets than are kept
+	BySystem, ByTool                      Counts
+	Targets                               []uint64 // sorted
+	Saturated                             bool     // more targets than are kept
 	Wrote                                 bool
 	MaxLevel                              int8 // highest sensitivity reached; -1 before any
 	Windows                               [len(windowSizes)]Window
@@ -94,8 +97,8 @@ func (a *Activity) add(act *Acted, now int64) {
 	a.ByLevel[act.Level%4]++
 	a.MaxLevel = max(a.MaxLevel, int8(act.Level))
 	a.Wrote = a.Wrote || changes(act.Operation)
-	a.BySystem = countIn(a.BySystem, act.System, maxSystems)
-	a.ByTool = countIn(a.ByTool, act.Tool, maxTools)
+	a.BySystem.add(act.System, maxSystems)
+	a.ByTool.add(act.Tool, maxTools)
 	a.touch(act.Target)
 }
 
@@ -119,62 +122,99 @@ func changes(operation uint8) bool {
 	}
 }
 
-func countIn(counts map[string]uint32, name string, bound int) map[string]uint32 {
+// Counts counts by name, sorted by name.
+type Counts []Count
+
+// Count is how often something was.
+type Count struct {
+	Name string
+	N    uint32
+}
+
+func (c Counts) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(c, name, func(c Count, name string) int { return strings.Compare(c.Name, name) })
+}
+
+// add counts name once more; where there are as many names as are counted
+// apart, it counts as [other].
+func (c *Counts) add(name string, bound int) {
 	if name == "" {
-		return counts
+		return
 	}
-	if counts == nil {
-		counts = make(map[string]uint32)
-	}
-	if _, known := counts[name]; !known && len(counts) >= bound {
+	i, known := c.find(name)
+	if !known && len(*c) >= bound {
 		name = other
+		i, known = c.find(name)
 	}
-	counts[name]++
-	return counts
+	if !known {
+		*c = slices.Insert(*c, i, Count{Name: strings.Clone(name)})
+	}
+	(*c)[i].N++
+}
+
+func (a *Activity) touched(target uint64) bool {
+	_, known := slices.BinarySearch(a.Targets, target)
+	return known
 }
 
 func (a *Activity) touch(target uint64) {
-	if a.Targets[target] {
-		return
-	}
-	if len(a.Targets) >= maxTargets {
+	i, known := slices.BinarySearch(a.Targets, target)
+	switch {
+	case known:
+	case len(a.Targets) >= maxTargets:
 		a.Saturated = true
-		return
+	default:
+		a.Targets = slices.Insert(a.Targets, i, target)
 	}
-	if a.Targets == nil {
-		a.Targets = make(map[uint64]bool)
-	}
-	a.Targets[target] = true
+}
+
+func (a *Activity) equal(b *Activity) bool {
+	return a.Actions == b.Actions && a.Denied == b.Denied && a.Allowed == b.Allowed && a.Consecutive == b.Consecutive &&
+		a.ByOperation == b.ByOperation && a.ByLevel == b.ByLevel && a.Windows == b.Windows &&
+		a.Saturated == b.Saturated && a.Wrote == b.Wrote && a.MaxLevel == b.MaxLevel &&
+		slices.Equal(a.BySystem, b.BySystem) && slices.Equal(a.ByTool, b.ByTool) && slices.Equal(a.Targets, b.Targets)
+}
+
+func (a *Activity) clone() Activity {
+	b := *a
+	b.BySystem, b.ByTool, b.Targets = slices.Clone(a.BySystem), slices.Clone(a.ByTool), slices.Clone(a.Targets)
+	return b
 }
 
 func codeActivity(c *coder, a *Activity) {
-	for _, v := range []*uint64{&a.Actions, &a.Allowed, &a.Denied, &a.Consecutive} {
-		c.uint(v)
-	}
-	for i := range a.ByOperation {
-		number(c, &a.ByOperation[i])
-	}
-	for i := range a.ByLevel {
-		number(c, &a.ByLevel[i])
-	}
-	dict(c, &a.BySystem, text[string], number[uint32])
-	dict(c, &a.ByTool, text[string], number[uint32])
-	dict(c, &a.Targets, (*coder).uint, (*coder).flag)
-	c.flag(&a.Saturated)
-	c.flag(&a.Wrote)
+	c.uint(&a.Actions)
+	c.uint(&a.Allowed)
+	c.uint(&a.Denied)
+	c.uint(&a.Consecutive)
+	c.counts(a.ByOperation[:])
+	c.counts(a.ByLevel[:])
+	list(c, (*[]Count)(&a.BySystem), codeCount)
+	list(c, (*[]Count)(&a.ByTool), codeCount)
+	list(c, &a.Targets, codeTarget)
+	c.flags(&a.Saturated, &a.Wrote)
 	number(c, &a.MaxLevel)
 	for i := range a.Windows {
 		w := &a.Windows[i]
-		c.int(&w.Start)
+		c.moment(&w.Start)
 		codeTally(c, &w.Current)
 		codeTally(c, &w.Previous)
 	}
 }
 
+func codeCount(c *coder, n *Count) {
+	word(c, &n.Name)
+	number(c, &n.N)
+}
+
+func codeTarget(c *coder, hash *uint64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], *hash)
+	c.raw(b[:])
+	*hash = binary.BigEndian.Uint64(b[:])
+}
+
 func codeTally(c *coder, t *Tally) {
 	number(c, &t.Actions)
 	number(c, &t.Denied)
-	for i := range t.ByOperation {
-		number(c, &t.ByOperation[i])
-	}
+	c.counts(t.ByOperation[:])
 }

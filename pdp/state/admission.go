@@ -60,7 +60,7 @@ func overSession(detail string) *pdp.Refusal {
 // fingerprint alone (invariant 7).
 func (t *turn) begin(c *pdp.Case, o *Opening) *pdp.Opened {
 	token := t.keys.SessionToken(&c.Agent, o.ID, time.Unix(0, o.Expires))
-	o.Ref, o.Token = "admission\x00"+o.ID, t.keys.Fingerprint(tokenKind, token)
+	o.Ref, o.Token = Ref{By: ByAdmission, Name: o.ID}, t.keys.Fingerprint(tokenKind, token)
 	task, err := value.DecodeJSON([]byte(o.Task))
 	if err != nil {
 		task = pdp.NoTask
@@ -103,9 +103,8 @@ func (t *turn) anyRevoked(revocations *Revocations) bool {
 	if t.agent == nil {
 		return false
 	}
-	key := agentKey(t.agent.Is)
 	for id, s := range t.state.Sessions {
-		if s.Agent == key && revocations.named(pdp.RevokedSession, id, time.Unix(0, t.at)) != nil {
+		if s.Agent == t.agent.Is && revocations.named(pdp.RevokedSession, id, time.Unix(0, t.at)) != nil {
 			return true
 		}
 	}

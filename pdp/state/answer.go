@@ -7,62 +7,90 @@ import (
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// maxAnswer bounds the answer that is kept for a repeated check.
+// maxAnswer bounds the answer that is kept for a repeated check, in bytes of
+// text.
 const maxAnswer = 4 << 10
 
-// encodeAnswer encodes a decision as it was answered; "" where it is too long
-// to be kept.
-func encodeAnswer(d *pdp.Decision) string {
-	b := encode(nil, d, codeAnswer)
-	if len(b) > maxAnswer {
-		return ""
-	}
-	return string(b)
+// Answer is what was answered to a check, besides what its flight says.
+type Answer struct {
+	Class      pdp.Class
+	Reasons    []pdp.Reason
+	Retry      int64 // nanoseconds
+	Response   pdp.Response
+	Metadata   string // JSON; "" where there is none
+	Generation string
 }
 
-func decodeAnswer(s string) (*pdp.Decision, error) { return decode([]byte(s), codeAnswer) }
+// newAnswer returns what is kept of an allow's answer; nil where it is too long
+// to be kept.
+func newAnswer(d *pdp.Decision) *Answer {
+	a := &Answer{Class: d.Class, Reasons: d.Reasons, Retry: int64(d.Retry), Response: d.Response, Generation: d.Generation}
+	if d.Metadata.Defined() {
+		a.Metadata = string(value.AppendJSON(nil, d.Metadata))
+	}
+	if a.length() > maxAnswer {
+		return nil
+	}
+	return a
+}
 
-func codeAnswer(c *coder, d *pdp.Decision) {
-	text(c, &d.ID)
-	number(c, &d.Effect)
-	text(c, &d.Class)
-	list(c, &d.Reasons, codeReason)
-	retry := int64(d.Retry)
-	c.int(&retry)
-	d.Retry = time.Duration(retry)
-	codeResponse(c, &d.Response)
-	codeValue(c, &d.Metadata)
-	text(c, &d.Session)
-	text(c, &d.Generation)
-	c.raw(d.Digest[:])
+func (a *Answer) length() int {
+	n := len(a.Metadata) + len(a.Response.Body)
+	for i := range a.Reasons {
+		r := &a.Reasons[i]
+		n += len(r.Code) + len(r.Message)
+		for _, control := range r.Controls {
+			n += len(control)
+		}
+	}
+	for _, headers := range []pdp.Headers{a.Response.Headers, a.Response.ResponseHeaders, a.Response.SetQuery} {
+		for _, h := range headers {
+			n += len(h.Name) + len(h.Value)
+		}
+	}
+	for _, names := range [][]string{a.Response.RemoveHeaders, a.Response.RemoveQuery} {
+		for _, name := range names {
+			n += len(name)
+		}
+	}
+	return n
+}
+
+// decision returns the allow that was answered.
+func (f *InFlight) decision(id string) (*pdp.Decision, error) {
+	a := f.Answer
+	d := &pdp.Decision{
+		ID: id, Effect: f.Action.Effect, Class: a.Class, Reasons: a.Reasons, Retry: time.Duration(a.Retry), Response: a.Response,
+		Session: f.Session, Generation: a.Generation, Digest: f.Digest,
+	}
+	if a.Metadata == "" {
+		return d, nil
+	}
+	var err error
+	d.Metadata, err = value.DecodeJSON([]byte(a.Metadata))
+	return d, err
+}
+
+func codeAnswer(c *coder, a *Answer) {
+	word(c, &a.Class)
+	list(c, &a.Reasons, codeReason)
+	c.int(&a.Retry)
+	codeResponse(c, &a.Response)
+	text(c, &a.Metadata)
+	word(c, &a.Generation)
 }
 
 func codeResponse(c *coder, r *pdp.Response) {
 	number(c, &r.Status)
 	text(c, &r.Body)
-	for _, headers := range []*pdp.Headers{&r.Headers, &r.ResponseHeaders, &r.SetQuery} {
-		list(c, (*[]pdp.Header)(headers), func(c *coder, h *pdp.Header) {
-			text(c, &h.Name)
-			text(c, &h.Value)
-		})
-	}
-	list(c, &r.RemoveHeaders, text[string])
-	list(c, &r.RemoveQuery, text[string])
+	list(c, (*[]pdp.Header)(&r.Headers), codeHeader)
+	list(c, (*[]pdp.Header)(&r.ResponseHeaders), codeHeader)
+	list(c, (*[]pdp.Header)(&r.SetQuery), codeHeader)
+	list(c, &r.RemoveHeaders, word[string])
+	list(c, &r.RemoveQuery, word[string])
 }
 
-// codeValue codes a value as its JSON text; undefined as no text.
-func codeValue(c *coder, v *value.Value) {
-	var json string
-	if !c.reading && v.Defined() {
-		json = string(value.AppendJSON(nil, *v))
-	}
-	text(c, &json)
-	if !c.reading || json == "" {
-		return
-	}
-	parsed, err := value.DecodeJSON([]byte(json))
-	if err != nil {
-		c.fail()
-	}
-	*v = parsed
+func codeHeader(c *coder, h *pdp.Header) {
+	word(c, &h.Name)
+	word(c, &h.Value)
 }

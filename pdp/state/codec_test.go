@@ -42,23 +42,23 @@ func material(t testing.TB) (entries, partitions [][]byte) {
 func TestCodecRoundTrip(t *testing.T) {
 	entries, partitions := material(t)
 	for _, b := range entries {
-		e, err := state.DecodeEntry(b)
+		e, err := state.DecodeEntry(string(b))
 		if err != nil || !bytes.Equal(e.AppendBinary(nil), b) {
 			t.Fatalf("an entry does not come back: %v", err)
 		}
 		for _, bad := range [][]byte{nil, b[:len(b)-1], b[:len(b)/2], append(bytes.Clone(b), 0), append([]byte{99}, b[1:]...)} {
-			if _, err := state.DecodeEntry(bad); err == nil {
+			if _, err := state.DecodeEntry(string(bad)); err == nil {
 				t.Errorf("%d of %d bytes were read", len(bad), len(b))
 			}
 		}
 	}
 	for _, b := range partitions {
-		p, err := state.DecodePartition(b)
+		p, err := state.DecodePartition(string(b))
 		if err != nil || !bytes.Equal(p.AppendBinary(nil), b) {
 			t.Fatalf("a partition does not come back: %v", err)
 		}
 		for cut := range len(b) {
-			if _, err := state.DecodePartition(b[:cut]); err == nil {
+			if _, err := state.DecodePartition(string(b[:cut])); err == nil {
 				t.Fatalf("%d of %d bytes were read", cut, len(b))
 			}
 		}
@@ -73,11 +73,11 @@ func TestCodecLeavesNothingOut(t *testing.T) {
 		e, p := new(state.Entry), new(state.Partition)
 		fill(random, reflect.ValueOf(e).Elem())
 		fill(random, reflect.ValueOf(p).Elem())
-		e2, err := state.DecodeEntry(e.AppendBinary(nil))
+		e2, err := state.DecodeEntry(string(e.AppendBinary(nil)))
 		if err != nil || !reflect.DeepEqual(e, e2) {
 			t.Fatalf("%v\n%+v\n%+v", err, e, e2)
 		}
-		p2, err := state.DecodePartition(p.AppendBinary(nil))
+		p2, err := state.DecodePartition(string(p.AppendBinary(nil)))
 		if err != nil || !reflect.DeepEqual(p, p2) {
 			t.Fatalf("%v\n%+v\n%+v", err, p, p2)
 		}
@@ -135,12 +135,12 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := state.DecodeEntry(b)
+		e, err := state.DecodeEntry(string(b))
 		if err != nil {
 			return
 		}
 		again := e.AppendBinary(nil)
-		second, err := state.DecodeEntry(again)
+		second, err := state.DecodeEntry(string(again))
 		if err != nil || !bytes.Equal(second.AppendBinary(nil), again) {
 			t.Errorf("%x is read and does not come back: %v", b, err)
 		}
@@ -153,12 +153,12 @@ func FuzzDecodePartition(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := state.DecodePartition(b)
+		p, err := state.DecodePartition(string(b))
 		if err != nil {
 			return
 		}
 		again := p.AppendBinary(nil)
-		second, err := state.DecodePartition(again)
+		second, err := state.DecodePartition(string(again))
 		if err != nil || !bytes.Equal(second.AppendBinary(nil), again) {
 			t.Errorf("%x is read and does not come back: %v", b, err)
 		}

@@ -69,7 +69,7 @@ func (t *turn) forbids(ctx context.Context, c *pdp.Case) (refusal *pdp.Refusal, 
 		return pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "the allow came too late for the caller"), 0
 	}
 	if len(t.state.Flights) >= maxFlights {
-		if oldest := t.state.Flights[t.state.order[0]]; oldest == nil || t.at <= oldest.Deadline {
+		if oldest := t.state.oldest(""); oldest == nil || t.at <= oldest.Deadline {
 			return pdp.Refuse(pdp.Unavailable, pdp.CodeStateFull, "too many actions are under way",
 				fmt.Sprintf("%d actions of the partition are in flight", len(t.state.Flights))), time.Second
 		}
@@ -260,7 +260,7 @@ func (h *History) kept(fact *pdp.Fact, v value.Value) string {
 func (t *turn) flight(c *pdp.Case, d *pdp.Decision) *Flight {
 	f := &Flight{Deadline: t.at + int64(t.settings.OutcomeTimeout), Digest: d.Digest, Host: c.Request.Host}
 	if f.Check = checkKey(c.Envelope); f.Check != "" {
-		f.Answer = encodeAnswer(d)
+		f.Answer = newAnswer(d)
 	}
 	return f
 }

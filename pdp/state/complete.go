@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -23,24 +24,46 @@ func signature(f *pdp.Fact) string {
 }
 
 func declares(d *pdp.Declarations) (list []string) {
-	for _, name := range sortedNames(d.Facts) {
-		list = append(list, signature(d.Facts[name]))
+	for _, fact := range d.Facts {
+		list = append(list, signature(fact))
 	}
+	slices.Sort(list)
 	return list
 }
 
 // undeclared returns what was declared and is not any more.
-func undeclared(before map[string]int64, now *pdp.Declarations) (list []string) {
+func undeclared(before []Since, now *pdp.Declarations) (list []string) {
 	if len(before) == 0 {
 		return nil
 	}
 	still := declares(now)
-	for _, name := range sortedNames(before) {
-		if !slices.Contains(still, name) {
-			list = append(list, name)
+	for _, since := range before {
+		if !slices.Contains(still, since.Fact) {
+			list = append(list, since.Fact)
 		}
 	}
 	return list
+}
+
+func findDeclared(declared []Since, signature string) (int, bool) {
+	return slices.BinarySearchFunc(declared, signature, func(s Since, signature string) int { return strings.Compare(s.Fact, signature) })
+}
+
+// declaredSince returns since when a fact has been recorded, and whether it is.
+func declaredSince(declared []Since, signature string) (at int64, known bool) {
+	i, known := findDeclared(declared, signature)
+	if !known {
+		return 0, false
+	}
+	return declared[i].At, true
+}
+
+// undeclare makes a hole in a fact.
+func (p *Partition) undeclare(signature string) {
+	if i, known := findDeclared(p.Declared, signature); known {
+		p.Declared = slices.Delete(p.Declared, i, i+1)
+	}
+	p.Generation = "" // so that the next decision declares what it knows
 }
 
 // completeFrom says since when a fact has been recorded without a hole for a
@@ -49,7 +72,7 @@ func (t *turn) completeFrom(f *pdp.Fact, since int64) int64 {
 	if t.state.Seq == 0 || since == 0 {
 		return 0 // the scope begins with this action
 	}
-	declared, known := t.state.Declared[signature(f)]
+	declared, known := declaredSince(t.state.Declared, signature(f))
 	switch {
 	case !known:
 		return t.at

@@ -115,7 +115,7 @@ type Effects struct {
 // Opening is the beginning of a session.
 type Opening struct {
 	ID      string
-	Ref     string // what selects it: see sessionRef
+	Ref     Ref
 	Shared  bool   // all runs of the agent are this session
 	Task    string // JSON
 	Token   string // fingerprint of the session token; "" where none was made
@@ -172,7 +172,7 @@ type Flight struct {
 	Deadline int64  // after it, without an outcome, the action is unknown
 	Check    string // the key of the check (invariant 10); "" where it has none
 	Digest   [32]byte
-	Answer   string // the decision as it was answered, encoded; "" when too long
+	Answer   *Answer // what was answered; nil when too long
 	Host     string
 }
 
@@ -198,152 +198,3 @@ type Settling struct {
 
 // AppendBinary appends the entry's encoding to dst.
 func (e *Entry) AppendBinary(dst []byte) []byte { return encode(dst, e, codeEntry) }
-
-// DecodeEntry reads what [Entry.AppendBinary] wrote. Any other bytes are an
-// error.
-func DecodeEntry(b []byte) (*Entry, error) { return decode(b, codeEntry) }
-
-func codeEntry(c *coder, e *Entry) {
-	number(c, &e.Kind)
-	c.int(&e.At)
-	c.raw(e.Partition[:])
-	c.uint(&e.Seq)
-	optional(c, &e.Record, codeRecord)
-	optional(c, &e.Effects, codeEffects)
-	optional(c, &e.Settling, codeSettling)
-	optional(c, &e.Revoking, codeRevocation)
-	text(c, &e.Generation)
-	text(c, &e.Problem)
-}
-
-func codeRecord(c *coder, r *Record) {
-	text(c, &r.ID)
-	number(c, &r.Question)
-	number(c, &r.Effect)
-	text(c, &r.Class)
-	list(c, &r.Reasons, codeReason)
-	list(c, &r.WouldDeny, codeObserved)
-	for _, s := range []*string{&r.Detail, &r.Generation, &r.Door, &r.Listener, &r.Proxy, &r.AgentKind, &r.Owner,
-		&r.Credential, &r.CredentialKind, &r.WorkloadCredential, &r.Session, &r.Method, &r.Host, &r.Path, &r.RPC, &r.Tool, &r.System,
-		&r.Resource, &r.Environment, &r.RequestID} {
-		text(c, s)
-	}
-	codePrincipal(c, &r.Agent)
-	codePrincipal(c, &r.Workload)
-	list(c, &r.Chain, codePrincipal)
-	text(c, &r.Protocol)
-	text(c, &r.Operation)
-	text(c, &r.Sensitivity)
-	c.flag(&r.Known)
-	c.raw(r.Digest[:])
-	list(c, &r.Labels, text[string])
-	list(c, &r.Charges, codeCharge)
-	c.int(&r.PolicyMicros)
-	c.int(&r.TotalMicros)
-	c.int(&r.Count)
-}
-
-func codePrincipal(c *coder, p *pdp.Principal) {
-	text(c, &p.ID)
-	text(c, &p.Issuer)
-}
-
-func codeReason(c *coder, r *pdp.Reason) {
-	text(c, &r.Code)
-	text(c, &r.Message)
-	list(c, &r.Controls, text[string])
-}
-
-func codeObserved(c *coder, o *pdp.Observed) {
-	text(c, &o.Place)
-	text(c, &o.Class)
-	codeReason(c, &o.Reason)
-}
-
-func codeEffects(c *coder, e *Effects) {
-	number(c, &e.Question)
-	codePrincipal(c, &e.Root)
-	codePrincipal(c, &e.Agent)
-	optional(c, &e.Open, codeOpening)
-	text(c, &e.Session)
-	codeActed(c, &e.Action)
-	list(c, &e.Charges, codeCharge)
-	list(c, &e.Notes, codeNote)
-	list(c, &e.Labels, text[string])
-	optional(c, &e.Flight, codeFlight)
-	c.flag(&e.Quarantine)
-	c.flag(&e.Close)
-	c.int(&e.Expires)
-	text(c, &e.Generation)
-	list(c, &e.Declares, text[string])
-}
-
-func codeOpening(c *coder, o *Opening) {
-	text(c, &o.ID)
-	text(c, &o.Ref)
-	c.flag(&o.Shared)
-	text(c, &o.Task)
-	text(c, &o.Token)
-	c.int(&o.Expires)
-	c.int(&o.Idle)
-	c.flag(&o.Alone)
-	c.flag(&o.Past)
-	c.flag(&o.AfterRevocation)
-	text(c, &o.Owner)
-	list(c, &o.Chain, codePrincipal)
-}
-
-func codeActed(c *coder, a *Acted) {
-	number(c, &a.Effect)
-	number(c, &a.Operation)
-	number(c, &a.Level)
-	text(c, &a.System)
-	text(c, &a.Tool)
-	c.uint(&a.Target)
-	text(c, &a.Credential)
-}
-
-func codeCharge(c *coder, v *Charge) {
-	text(c, &v.Budget)
-	text(c, &v.Scope)
-	c.int(&v.N)
-	c.int(&v.Window)
-	c.flag(&v.Keep)
-	c.int(&v.bucket)
-}
-
-func codeNote(c *coder, n *Note) {
-	text(c, &n.Fact)
-	text(c, &n.Kind)
-	text(c, &n.Scope)
-	text(c, &n.Key)
-	list(c, &n.Values, text[string])
-	codeFloat(c, &n.Number)
-	text(c, &n.On)
-	c.int(&n.TTL)
-	number(c, &n.Keys)
-	number(c, &n.Ring)
-}
-
-func codeFlight(c *coder, f *Flight) {
-	c.int(&f.Deadline)
-	text(c, &f.Check)
-	c.raw(f.Digest[:])
-	text(c, &f.Answer)
-	text(c, &f.Host)
-}
-
-func codeSettling(c *coder, s *Settling) {
-	for _, v := range []*string{&s.ID, &s.Source, &s.ContentType, &s.Details} {
-		text(c, v)
-	}
-	text(c, &s.State)
-	number(c, &s.Status)
-	number(c, &s.Attempts)
-	c.int(&s.Sent)
-	c.int(&s.Received)
-	list(c, &s.Labels, text[string])
-	list(c, &s.Notes, codeNote)
-	c.flag(&s.Late)
-	list(c, &s.Undeclared, text[string])
-}

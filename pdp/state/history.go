@@ -60,7 +60,7 @@ type turn struct {
 	at    int64
 	agent *Agent // nil before its first action
 	// ref selects the session, shared says that it is the agent's own.
-	ref    string
+	ref    Ref
 	shared bool
 	// session is the one the action belongs to; nil where one would have to
 	// begin. ended is the one that a token or a claim names and that is over.
@@ -80,22 +80,22 @@ type turn struct {
 // must be admitted.
 func (t *turn) find(c *pdp.Case, revocations *Revocations) {
 	is := pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}
-	t.agent = t.state.Agents[agentKey(is)]
+	t.agent = t.state.Agents[is]
 	if tokens := presented(c); len(tokens) > 0 {
 		t.byToken(c, tokens)
 	} else if claim := c.Agent.SessionClaim; claim != "" {
-		t.byRef("claim\x00"+agentKey(is)+"\x00"+t.keys.Fingerprint("session claim", claim), false, revocations)
+		t.byRef(Ref{ByClaim, is, t.keys.Fingerprint("session claim", claim)}, false, revocations)
 	} else {
-		t.byRef("agent\x00"+agentKey(is), true, revocations)
+		t.byRef(Ref{By: ByAgent, Agent: is}, true, revocations)
 	}
 	if c.Question == pdp.AboutSession { // another one is to begin, whichever is open
-		t.ref, t.shared, t.session, t.ended = "", false, nil, nil
+		t.ref, t.shared, t.session, t.ended = Ref{}, false, nil, nil
 		t.afterRevocation = t.anyRevoked(revocations)
 	}
 }
 
 // byRef finds the session that a reference selects.
-func (t *turn) byRef(ref string, shared bool, revocations *Revocations) {
+func (t *turn) byRef(ref Ref, shared bool, revocations *Revocations) {
 	t.ref, t.shared = ref, shared
 	s := t.state.Sessions[t.state.Refs[ref]]
 	switch {
@@ -202,9 +202,8 @@ func (t *turn) openSessions() (open int) {
 	if t.agent == nil {
 		return 0
 	}
-	key := agentKey(t.agent.Is)
 	for _, s := range t.state.Sessions {
-		if s.Agent == key && !s.ended(t.at) {
+		if s.Agent == t.agent.Is && !s.ended(t.at) {
 			open++
 		}
 	}
@@ -212,13 +211,14 @@ func (t *turn) openSessions() (open int) {
 }
 
 func (t *turn) newTarget(c *pdp.Case) bool {
-	return t.session == nil || !t.session.Activity.Targets[targetHash(&c.Action.Target)]
+	return t.session == nil || !t.session.Activity.touched(targetHash(&c.Action.Target))
 }
 
 // repeated finds the check in flight that c repeats (invariant 10): its
 // recorded answer where it is the same action, a refusal where it is another.
 func (t *turn) repeated(c *pdp.Case) (*pdp.Decision, *pdp.Refusal) {
-	f := t.state.Flights[t.state.Checks[checkKey(c.Envelope)]]
+	id := t.state.Checks[checkKey(c.Envelope)]
+	f := t.state.Flights[id]
 	if f == nil || f.Check == "" {
 		return nil, nil
 	}
@@ -226,10 +226,10 @@ func (t *turn) repeated(c *pdp.Case) (*pdp.Decision, *pdp.Refusal) {
 		return nil, pdp.Refuse(pdp.Unreadable, pdp.CodeRepeatedCheck, "the request was asked about before, and was another",
 			"the same request id and time with another digest")
 	}
-	if f.Answer == "" {
+	if f.Answer == nil {
 		return nil, pdp.Refuse(pdp.Pending, pdp.CodeRepeatedCheck, "the same request is being carried out", "the recorded answer was too long to keep")
 	}
-	d, err := decodeAnswer(f.Answer)
+	d, err := f.decision(id)
 	if err != nil {
 		return nil, pdp.Refuse(pdp.Unavailable, pdp.CodeInternal, "the recorded answer cannot be read", err.Error())
 	}

@@ -1,20 +1,22 @@
 package state
 
 import (
-	"math"
+	"slices"
+	"strings"
 
 	"github.com/remit-pdp/remit/pdp"
 )
 
-// Memory is the facts and budgets of one scope.
+// Memory is the facts and budgets of one scope, each sorted by name.
 type Memory struct {
-	Facts  map[string]*Table
-	Meters map[string]*Meter
+	Facts  []*Table
+	Meters []*Meter
 }
 
-// Table is one fact's cells.
+// Table is one fact's cells, sorted by key.
 type Table struct {
-	Cells map[string]*Cell
+	Fact  string // see [factName]
+	Cells []*Cell
 	// LostUntil: a cell that was evicted may have held something as late as
 	// this; 0 when none ever was.
 	LostUntil int64
@@ -23,6 +25,7 @@ type Table struct {
 // Cell is what is remembered under one key of a fact, for both kinds: a `last`
 // is a ring that keeps one settled point.
 type Cell struct {
+	Key     string
 	Points  []Point // oldest first
 	Residue Residue // of a ring: what fell out
 	Used    int64
@@ -51,25 +54,54 @@ type Residue struct {
 // maxOpen bounds the points of a `last` that wait for an outcome.
 const maxOpen = 8
 
+func (m *Memory) find(fact string) (int, bool) {
+	return slices.BinarySearchFunc(m.Facts, fact, func(t *Table, fact string) int { return strings.Compare(t.Fact, fact) })
+}
+
+// table returns the cells of a fact; nil where there are none.
+func (m *Memory) table(kind pdp.FactKind, fact string) *Table {
+	for _, t := range m.Facts {
+		if t.is(kind, fact) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (t *Table) find(key string) (int, bool) {
+	return slices.BinarySearchFunc(t.Cells, key, func(c *Cell, key string) int { return strings.Compare(c.Key, key) })
+}
+
+// cell returns the cell of a key; nil where there is none.
+func (t *Table) cell(key string) *Cell {
+	if t == nil {
+		return nil
+	}
+	i, found := t.find(key)
+	if !found {
+		return nil
+	}
+	return t.Cells[i]
+}
+
+func (t *Table) is(kind pdp.FactKind, fact string) bool {
+	return len(t.Fact) == len(kind)+1+len(fact) && strings.HasPrefix(t.Fact, string(kind)) && strings.HasSuffix(t.Fact, fact)
+}
+
 // note adds a point, open when it waits for an outcome.
 func (m *Memory) note(n *Note, at int64, seq uint64, open bool, deadline int64) {
-	if m.Facts == nil {
-		m.Facts = make(map[string]*Table)
-	}
-	name := factName(n.Kind, n.Fact)
-	table := m.Facts[name]
+	table := m.table(n.Kind, n.Fact)
 	if table == nil {
-		table = &Table{}
-		m.Facts[name] = table
+		table = &Table{Fact: factName(n.Kind, n.Fact)}
+		i, _ := m.find(table.Fact)
+		m.Facts = slices.Insert(m.Facts, i, table)
 	}
-	if table.Cells == nil { // new, or read back when it was empty
-		table.Cells = make(map[string]*Cell)
-	}
-	cell := table.Cells[n.Key]
+	cell := table.cell(n.Key)
 	if cell == nil {
 		table.makeRoom(n.Keys, at)
-		cell = &Cell{}
-		table.Cells[n.Key] = cell
+		cell = &Cell{Key: n.Key}
+		i, _ := table.find(n.Key)
+		table.Cells = slices.Insert(table.Cells, i, cell)
 	}
 	cell.Used, cell.TTL = at, n.TTL
 	cell.Points = append(cell.Points, Point{At: at, Seq: seq, Values: n.Values, Number: n.Number, Open: open, Deadline: deadline})
@@ -77,25 +109,22 @@ func (m *Memory) note(n *Note, at int64, seq uint64, open bool, deadline int64) 
 }
 
 // makeRoom drops what has run out, and then the cell used longest ago, until
-// one more key fits.
+// one more key fits. It looks for what has run out each time that the cells
+// have doubled, too, so that few of them stay.
 func (t *Table) makeRoom(bound int, now int64) {
-	if len(t.Cells) < bound {
+	if n := len(t.Cells); n < bound && (n < 8 || n&(n-1) != 0) {
 		return
 	}
-	for key, cell := range t.Cells {
-		if cell.runOut(now) {
-			delete(t.Cells, key)
-		}
-	}
+	t.Cells = slices.DeleteFunc(t.Cells, func(c *Cell) bool { return c.runOut(now) })
 	for len(t.Cells) >= bound {
-		oldestKey, oldest := "", int64(math.MaxInt64)
-		for key, cell := range t.Cells {
-			if cell.Used < oldest || (cell.Used == oldest && key < oldestKey) {
-				oldestKey, oldest = key, cell.Used
+		oldest := 0
+		for i, cell := range t.Cells {
+			if cell.Used < t.Cells[oldest].Used {
+				oldest = i
 			}
 		}
-		t.LostUntil = max(t.LostUntil, oldest)
-		delete(t.Cells, oldestKey)
+		t.LostUntil = max(t.LostUntil, t.Cells[oldest].Used)
+		t.Cells = slices.Delete(t.Cells, oldest, oldest+1)
 	}
 }
 
@@ -106,65 +135,62 @@ func (c *Cell) runOut(now int64) bool { return now > c.Used+c.TTL }
 // trim keeps what the kind keeps.
 func (c *Cell) trim(kind pdp.FactKind, ring int) {
 	if kind == pdp.FactRing {
-		for len(c.Points) > max(ring, 1) {
-			c.drop(0)
+		if over := len(c.Points) - max(ring, 1); over > 0 {
+			c.fall(over)
 		}
 		return
 	}
-	newest := -1 // settled
-	for i, p := range c.Points {
-		if !p.Open {
-			newest = i
-		}
-	}
-	kept, open := c.Points[:0:0], 0
-	for i, p := range c.Points {
-		if p.Open || i == newest {
-			kept = append(kept, p)
-		}
-		if p.Open {
-			open++
-		}
-	}
-	c.Points = kept
-	for i := 0; open > maxOpen; i++ {
+	newest, open := -1, 0
+	for i := range c.Points {
 		if c.Points[i].Open {
-			c.LostUntil = max(c.LostUntil, c.Points[i].At)
-			c.Points = append(c.Points[:i:i], c.Points[i+1:]...)
-			open--
-			i--
+			open++
+		} else {
+			newest = i // settled
 		}
 	}
+	i := -1
+	c.Points = slices.DeleteFunc(c.Points, func(p Point) bool {
+		if i++; !p.Open {
+			return i != newest
+		}
+		if open <= maxOpen {
+			return false
+		}
+		c.LostUntil = max(c.LostUntil, p.At)
+		open--
+		return true
+	})
 }
 
-// drop moves a ring's point to the residue.
-func (c *Cell) drop(i int) {
-	p := c.Points[i]
-	c.Residue.Count++
-	c.Residue.Sum += p.Number
-	c.Residue.Latest = max(c.Residue.Latest, p.At)
-	c.Points = append(c.Points[:i:i], c.Points[i+1:]...)
+// fall moves the n oldest points of a ring to the residue.
+func (c *Cell) fall(n int) {
+	for _, p := range c.Points[:n] {
+		c.Residue.Count++
+		c.Residue.Sum += p.Number
+		c.Residue.Latest = max(c.Residue.Latest, p.At)
+	}
+	c.Points = slices.Delete(c.Points, 0, n)
 }
 
 // settle ends the wait of the point that the action seq put under key: it
 // stands, or it never was.
 func (m *Memory) settle(n *Note, seq uint64, stands bool) {
-	table := m.Facts[factName(n.Kind, n.Fact)]
-	if table == nil || table.Cells[n.Key] == nil {
+	table := m.table(n.Kind, n.Fact)
+	cell := table.cell(n.Key)
+	if cell == nil {
 		return
 	}
-	cell := table.Cells[n.Key]
-	for i := range cell.Points {
-		if p := &cell.Points[i]; p.Seq == seq && p.Open {
-			if p.Open = false; !stands {
-				cell.Points = append(cell.Points[:i:i], cell.Points[i+1:]...)
-			}
-			break
-		}
+	i := slices.IndexFunc(cell.Points, func(p Point) bool { return p.Seq == seq && p.Open })
+	switch {
+	case i >= 0 && stands:
+		cell.Points[i].Open = false
+	case i >= 0:
+		cell.Points = slices.Delete(cell.Points, i, i+1)
 	}
 	cell.trim(n.Kind, n.Ring)
 	if len(cell.Points) == 0 && cell.Residue.Count == 0 && cell.LostUntil == 0 {
-		delete(table.Cells, n.Key)
+		at, _ := table.find(n.Key)
+		table.Cells = slices.Delete(table.Cells, at, at+1)
 	}
 }
 
@@ -185,30 +211,38 @@ func (m *Memory) forgettable(now int64) bool {
 }
 
 func codeMemory(c *coder, m *Memory) {
-	dict(c, &m.Facts, text[string], pointer(codeTable))
-	dict(c, &m.Meters, text[string], pointer(codeMeter))
+	list(c, &m.Facts, pointer(codeTable))
+	list(c, &m.Meters, pointer(codeMeter))
 }
 
 func codeTable(c *coder, t *Table) {
-	dict(c, &t.Cells, text[string], pointer(codeCell))
-	c.int(&t.LostUntil)
+	word(c, &t.Fact)
+	list(c, &t.Cells, pointer(codeCell))
+	c.moment(&t.LostUntil)
 }
 
 func codeCell(c *coder, v *Cell) {
+	text(c, &v.Key)
+	c.moment(&v.Used)
+	c.beside(&v.TTL)
+	c.moment(&v.LostUntil)
+	fell := v.Residue != (Residue{})
+	if c.flags(&fell); fell {
+		c.uint(&v.Residue.Count)
+		quantity(c, &v.Residue.Sum)
+		c.moment(&v.Residue.Latest)
+	}
+	origin := c.origin
+	c.origin = v.Used
 	list(c, &v.Points, codePoint)
-	c.uint(&v.Residue.Count)
-	codeFloat(c, &v.Residue.Sum)
-	c.int(&v.Residue.Latest)
-	c.int(&v.Used)
-	c.int(&v.TTL)
-	c.int(&v.LostUntil)
+	c.origin = origin
 }
 
 func codePoint(c *coder, p *Point) {
-	c.int(&p.At)
+	c.moment(&p.At)
 	c.uint(&p.Seq)
 	list(c, &p.Values, text[string])
-	codeFloat(c, &p.Number)
-	c.flag(&p.Open)
-	c.int(&p.Deadline)
+	quantity(c, &p.Number)
+	c.flags(&p.Open)
+	c.moment(&p.Deadline)
 }

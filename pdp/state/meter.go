@@ -1,6 +1,9 @@
 package state
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // meterBuckets is how many parts a budget's window is counted in. What an
 // answer is uncertain by is one part.
@@ -8,6 +11,7 @@ const meterBuckets = 16
 
 // Meter counts what was charged to one budget in one scope.
 type Meter struct {
+	Budget  string
 	Window  int64    // nanoseconds; 0: over the life of the scope
 	Buckets []Bucket // oldest first
 }
@@ -101,26 +105,35 @@ func (m *Meter) frees(limit, now int64) int64 {
 	return -1
 }
 
+func (m *Memory) findMeter(budget string) (int, bool) {
+	return slices.BinarySearchFunc(m.Meters, budget, func(m *Meter, budget string) int { return strings.Compare(m.Budget, budget) })
+}
+
+// metered returns the meter of a budget; nil where nothing was charged.
+func (m *Memory) metered(budget string) *Meter {
+	i, known := m.findMeter(budget)
+	if !known {
+		return nil
+	}
+	return m.Meters[i]
+}
+
 // meter returns the meter of a budget, made when there is none.
 func (m *Memory) meter(budget string, window, now int64) *Meter {
-	if m.Meters == nil {
-		m.Meters = make(map[string]*Meter)
+	i, known := m.findMeter(budget)
+	if !known {
+		m.Meters = slices.Insert(m.Meters, i, &Meter{Budget: budget, Window: window})
 	}
-	meter := m.Meters[budget]
-	if meter == nil || meter.Window != window {
-		meter = meter.recast(window, now)
-		m.Meters[budget] = meter
+	if m.Meters[i].Window != window {
+		m.Meters[i] = m.Meters[i].recast(window, now)
 	}
-	return meter
+	return m.Meters[i]
 }
 
 // recast returns the meter of a budget whose window was changed: everything
 // charged before counts as charged at the latest moment it can have been.
 func (m *Meter) recast(window, now int64) *Meter {
-	fresh := &Meter{Window: window}
-	if m == nil {
-		return fresh
-	}
+	fresh := &Meter{Budget: m.Budget, Window: window}
 	for _, b := range m.Buckets {
 		at := min(b.Start+m.width(), now)
 		if m.Window == 0 {
@@ -142,10 +155,13 @@ func (m *Meter) recast(window, now int64) *Meter {
 }
 
 func codeMeter(c *coder, m *Meter) {
+	word(c, &m.Budget)
 	c.int(&m.Window)
-	list(c, &m.Buckets, func(c *coder, b *Bucket) {
-		c.int(&b.Start)
-		c.int(&b.Settled)
-		c.int(&b.Open)
-	})
+	list(c, &m.Buckets, codeBucket)
+}
+
+func codeBucket(c *coder, b *Bucket) {
+	c.moment(&b.Start)
+	c.int(&b.Settled)
+	c.int(&b.Open)
 }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"cmp"
+	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -16,16 +18,23 @@ type Partition struct {
 	Seq     uint64 // entries applied
 	Memory  Memory // scope partition
 	// Declared says since when each fact has been recorded without a hole, as
-	// of Generation, which made the latest decision.
+	// of Generation, which made the latest decision; sorted by fact.
 	Generation string
-	Declared   map[string]int64
-	Agents     map[string]*Agent
+	Declared   []Since
+	Agents     map[pdp.Principal]*Agent
 	Sessions   map[string]*Session
-	Refs       map[string]string // what selects a session → its id
+	Refs       map[Ref]string // what selects a session → its id
 	Flights    map[string]*InFlight
 	Checks     map[string]string // key of a check in flight → decision id
-	// order holds the ids of flights, oldest first, some perhaps settled.
+	// order holds the ids of flights, oldest first, some perhaps settled; nil
+	// where nothing was put in flight since the partition was read.
 	order []string
+}
+
+// Since is a fact, by its signature, and since when it has been recorded.
+type Since struct {
+	Fact string
+	At   int64
 }
 
 // InFlight is an allowed action whose outcome has not come.
@@ -34,10 +43,8 @@ type InFlight struct {
 	At      int64
 	Seq     uint64
 	Session string
-	Agent   string
+	Agent   pdp.Principal
 	Action  Acted
-	Tool    string
-	System  string
 	Target  string // resource
 	Charges []Charge
 	Notes   []Note // those that wait for the outcome, and where
@@ -48,8 +55,8 @@ type Agent struct {
 	Is       pdp.Principal
 	Activity Activity
 	Started  uint64 // sessions
-	Labels   map[string]Label
-	Past     map[string]Label // labels of sessions too long ago to reach a new one
+	Labels   Labels
+	Past     Labels // of sessions too long ago to reach a new one
 	Memory   Memory
 	LastSeen int64 // of any of its sessions
 	// Opened counts the sessions begun in the minute OpenMinute.
@@ -65,8 +72,8 @@ type Agent struct {
 // Session is what is remembered of one session.
 type Session struct {
 	ID      string
-	Ref     string
-	Agent   string
+	Ref     Ref
+	Agent   pdp.Principal
 	Shared  bool
 	Task    string // JSON
 	Token   string // fingerprint of its token; "" where it began without
@@ -83,7 +90,7 @@ type Session struct {
 	Closed          bool
 	Quarantined     bool
 	Activity        Activity
-	Labels          map[string]Label
+	Labels          Labels
 	Memory          Memory
 	Recent          []Recent // oldest first
 	Credentials     []string
@@ -93,19 +100,41 @@ type Session struct {
 	InFlight        int
 }
 
-// Label is how a session got a label.
-type Label struct {
-	At     int64
-	Seq    uint64 // of the action
-	Source string // the target that gave it, or "policy", "outcome"
-}
-
 // Recent is one of a session's latest actions.
 type Recent struct {
-	At      int64
-	Seq     uint64
-	Action  Acted
-	Outcome pdp.OutcomeState // "" while it is in flight
+	At               int64
+	Seq              uint64
+	Effect           pdp.Effect
+	Operation, Level uint8 // as [Acted] has them
+	System, Tool     string
+	Outcome          pdp.OutcomeState // "" while it is in flight
+}
+
+// Ref is what selects a session (DESIGN 5.4).
+type Ref struct {
+	By    RefKind
+	Agent pdp.Principal
+	// Name is the fingerprint of a claim, or the id of an admitted session; ""
+	// for the agent's own.
+	Name string
+}
+
+// RefKind says by what a session is selected.
+type RefKind uint8
+
+// What selects a session.
+const (
+	ByAgent     RefKind = 1 // all runs of the agent are this session
+	ByClaim     RefKind = 2 // of a verified token
+	ByAdmission RefKind = 3 // the token that remit issued for it
+)
+
+func compareRefs(a, b Ref) int {
+	return cmp.Or(cmp.Compare(a.By, b.By), comparePrincipals(a.Agent, b.Agent), strings.Compare(a.Name, b.Name))
+}
+
+func comparePrincipals(a, b pdp.Principal) int {
+	return cmp.Or(strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.ID, b.ID))
 }
 
 // NewPartition returns the empty partition of a key.
@@ -114,9 +143,10 @@ func NewPartition(key pdp.PartitionKey) *Partition { return &Partition{Key: key}
 // AppendBinary appends the partition's encoding to dst.
 func (p *Partition) AppendBinary(dst []byte) []byte { return encode(dst, p, codePartition) }
 
-// DecodePartition reads what [Partition.AppendBinary] wrote. Any other bytes
-// are an error.
-func DecodePartition(b []byte) (*Partition, error) { return decode(b, codePartition) }
+// DecodePartition reads what [Partition.AppendBinary] wrote; the strings of the
+// partition are slices of s. Anything else is an error, which is an [ErrFormat]
+// where another version wrote it.
+func DecodePartition(s string) (*Partition, error) { return decode(s, codePartition) }
 
 // Forgettable reports whether nothing in the partition matters any more at
 // now: every session has ended, nothing is in flight, and labels, facts and
@@ -160,93 +190,4 @@ func (s *Session) over(now, grace int64) bool {
 // not to be waited out by being idle.
 func (s *Session) ended(now int64) bool {
 	return s.Closed || now > s.Expires || (s.Idle > 0 && !s.Quarantined && now > s.Seen+s.Idle)
-}
-
-func agentKey(p pdp.Principal) string { return p.Issuer + "\x00" + p.ID }
-
-func codePartition(c *coder, p *Partition) {
-	c.raw(p.Key[:])
-	codePrincipal(c, &p.Root)
-	c.int(&p.Created)
-	c.int(&p.Last)
-	c.uint(&p.Seq)
-	codeMemory(c, &p.Memory)
-	text(c, &p.Generation)
-	dict(c, &p.Declared, text[string], (*coder).int)
-	dict(c, &p.Agents, text[string], pointer(codeAgent))
-	dict(c, &p.Sessions, text[string], pointer(codeSession))
-	dict(c, &p.Refs, text[string], text[string])
-	dict(c, &p.Flights, text[string], pointer(codeInFlight))
-	dict(c, &p.Checks, text[string], text[string])
-	list(c, &p.order, text[string])
-}
-
-// pointer codes what a map's pointer points to.
-func pointer[T any](item func(*coder, *T)) func(*coder, **T) {
-	return func(c *coder, v **T) {
-		if c.reading {
-			*v = new(T)
-		}
-		item(c, *v)
-	}
-}
-
-func codeInFlight(c *coder, f *InFlight) {
-	codeFlight(c, &f.Flight)
-	c.int(&f.At)
-	c.uint(&f.Seq)
-	for _, s := range []*string{&f.Session, &f.Agent, &f.Tool, &f.System, &f.Target} {
-		text(c, s)
-	}
-	codeActed(c, &f.Action)
-	list(c, &f.Charges, codeCharge)
-	list(c, &f.Notes, codeNote)
-}
-
-func codeAgent(c *coder, a *Agent) {
-	codePrincipal(c, &a.Is)
-	codeActivity(c, &a.Activity)
-	c.uint(&a.Started)
-	dict(c, &a.Labels, text[string], codeLabel)
-	dict(c, &a.Past, text[string], codeLabel)
-	codeMemory(c, &a.Memory)
-	c.int(&a.LastSeen)
-	c.int(&a.OpenMinute)
-	number(c, &a.Opened)
-	c.uint(&a.Asked)
-	c.int(&a.AskMinute)
-	number(c, &a.AskedNow)
-}
-
-func codeSession(c *coder, s *Session) {
-	for _, v := range []*string{&s.ID, &s.Ref, &s.Agent, &s.Task, &s.Owner, &s.Token} {
-		text(c, v)
-	}
-	c.uint(&s.Asked)
-	for _, v := range []*int64{&s.Started, &s.Seen, &s.Expires, &s.Idle, &s.Sent, &s.Received, &s.Heard} {
-		c.int(v)
-	}
-	for _, v := range []*bool{&s.Shared, &s.Alone, &s.AfterRevocation, &s.Closed, &s.Quarantined} {
-		c.flag(v)
-	}
-	codeActivity(c, &s.Activity)
-	dict(c, &s.Labels, text[string], codeLabel)
-	codeMemory(c, &s.Memory)
-	list(c, &s.Recent, codeRecent)
-	list(c, &s.Credentials, text[string])
-	list(c, &s.Chain, codePrincipal)
-	number(c, &s.InFlight)
-}
-
-func codeLabel(c *coder, l *Label) {
-	c.int(&l.At)
-	c.uint(&l.Seq)
-	text(c, &l.Source)
-}
-
-func codeRecent(c *coder, r *Recent) {
-	c.int(&r.At)
-	c.uint(&r.Seq)
-	codeActed(c, &r.Action)
-	text(c, &r.Outcome)
 }

@@ -223,8 +223,8 @@ func (r *Revocations) coveringSession(p *Partition, s *Session, now time.Time) *
 // reached reports whether the session has touched a system, or a resource of
 // it ("SYSTEM:RESOURCE").
 func (s *Session) reached(target string) bool {
-	_, system := s.Activity.BySystem[target]
-	return system || s.Activity.Targets[targetHash(&pdp.Target{ID: target})]
+	_, system := s.Activity.BySystem.find(target)
+	return system || s.Activity.touched(targetHash(&pdp.Target{ID: target}))
 }
 
 // AppendBinary appends the encoding of the points to dst.
@@ -237,7 +237,7 @@ func (r *Revocations) AppendBinary(dst []byte) []byte {
 // DecodeRevocations reads what [Revocations.AppendBinary] wrote. Any other
 // bytes are an error.
 func DecodeRevocations(b []byte) (*Revocations, error) {
-	points, err := decode(b, codeRevocations)
+	points, err := decode(string(b), codeRevocations)
 	if err != nil {
 		return nil, err
 	}
@@ -251,10 +251,12 @@ func DecodeRevocations(b []byte) (*Revocations, error) {
 func codeRevocations(c *coder, points *[]*pdp.Revocation) { list(c, points, pointer(codeRevocation)) }
 
 func codeRevocation(c *coder, r *pdp.Revocation) {
-	for _, v := range []*string{&r.ID, &r.Subject, &r.Issuer, &r.Reason, &r.Actor} {
-		text(c, v)
-	}
-	text(c, &r.Kind)
+	text(c, &r.ID)
+	text(c, &r.Subject)
+	word(c, &r.Issuer)
+	word(c, &r.Reason)
+	word(c, &r.Actor)
+	word(c, &r.Kind)
 	codeTime(c, &r.At)
 	codeTime(c, &r.Until)
 }

@@ -45,10 +45,10 @@ func (s *settlement) Input(o pdp.Outcome) value.Value {
 	agent, session := state.Agents[s.flight.Agent], state.Sessions[s.flight.Session]
 	in := []value.Member{
 		value.M("action", value.Obj(
-			value.M("tool", value.Str(s.flight.Tool)),
+			value.M("tool", value.Str(s.flight.Action.Tool)),
 			value.M("operation", value.Str(operationName(s.flight.Action.Operation))))),
 		value.M("target", value.Obj(
-			value.M("system", value.Str(s.flight.System)),
+			value.M("system", value.Str(s.flight.Action.System)),
 			value.M("resource", value.Str(s.flight.Target)),
 			value.M("sensitivity", value.Str(levelName(int8(s.flight.Action.Level)))),
 			value.M("level", value.Int(int64(s.flight.Action.Level))))),

@@ -70,6 +70,7 @@ func moment(t time.Time) value.Value {
 // flightsOf lists the session's actions whose outcome has not come.
 func (p *Partition) flightsOf(id string, now int64) value.Value {
 	var items []value.Value
+	p.putInOrder()
 	for _, decision := range p.order {
 		f := p.Flights[decision]
 		if f == nil || f.Session != id {
@@ -84,8 +85,8 @@ func (p *Partition) flightsOf(id string, now int64) value.Value {
 			value.M("state", value.Str(word)),
 			value.M("seconds_ago", secondsSince(f.At, now)),
 			value.M("operation", value.Str(operationName(f.Action.Operation))),
-			value.M("tool", value.OptStr(f.Tool)),
-			value.M("system", value.Str(f.System)),
+			value.M("tool", value.OptStr(f.Action.Tool)),
+			value.M("system", value.Str(f.Action.System)),
 			value.M("resource", value.Str(f.Target))))
 	}
 	return value.List(items...)

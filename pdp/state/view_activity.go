@@ -1,7 +1,6 @@
 package state
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -40,12 +39,12 @@ var activityFields = value.NewFields(
 
 // past are the labels that do not reach the session because they are too old:
 // those set aside before, and those a session beginning now would leave behind.
-func (v *activityView) past() map[string]Label {
-	past := maps.Clone(v.a().Past)
+func (v *activityView) past() Labels {
+	past := slices.Clone(v.a().Past)
 	if v.agent != nil && v.session == nil {
-		for name, l := range v.agent.Labels {
+		for _, l := range v.agent.Labels {
 			if !v.reaches(l) {
-				past = labelled(past, name, l)
+				past.add(l)
 			}
 		}
 	}
@@ -91,22 +90,26 @@ func byLevel(counts [4]uint32) value.Value {
 	return value.Obj(members...)
 }
 
-func countsValue(counts map[string]uint32) value.Value {
-	members := make([]value.Member, 0, len(counts))
-	for name, n := range counts {
-		members = append(members, value.M(name, value.Int(int64(n))))
+func countsValue(counts Counts) value.Value {
+	members := make([]value.Member, len(counts))
+	for i, c := range counts {
+		members[i] = value.M(c.Name, value.Int(int64(c.N)))
 	}
 	return value.Obj(members...)
 }
 
-func names(counts map[string]uint32) value.Value {
-	return value.Strs(slices.Sorted(maps.Keys(counts)))
+func names(counts Counts) value.Value {
+	items := make([]value.Value, len(counts))
+	for i, c := range counts {
+		items[i] = value.Str(c.Name)
+	}
+	return value.List(items...)
 }
 
-func labelsValue(labels map[string]Label, now int64) value.Value {
+func labelsValue(labels Labels, now int64) value.Value {
 	members := make([]value.Member, 0, len(labels))
-	for name, l := range labels {
-		members = append(members, value.M(name, value.Obj(
+	for _, l := range labels {
+		members = append(members, value.M(l.Name, value.Obj(
 			value.M("since_seconds", secondsSince(l.At, now)),
 			value.M("action", count(l.Seq)),
 			value.M("source", value.Str(l.Source)))))

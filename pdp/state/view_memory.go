@@ -53,12 +53,12 @@ func (t *turn) cellView(c *pdp.Case, fact *pdp.Fact, paths [][]string) value.Val
 	memory, since := t.memoryOf(fact.Scope)
 	var table *Table
 	if memory != nil {
-		table = memory.Facts[factName(fact.Kind, fact.Name)]
+		table = memory.table(fact.Kind, fact.Name)
 	}
 	cell, lost := &Cell{}, int64(0)
 	if table != nil && keyed {
 		lost = table.LostUntil
-		if found := table.Cells[t.factKey(fact, key)]; found != nil && !found.runOut(t.at) {
+		if found := table.cell(t.factKey(fact, key)); found != nil && !found.runOut(t.at) {
 			cell, lost = found, max(lost, found.LostUntil)
 		}
 	}
@@ -184,11 +184,11 @@ func (t *turn) budgetsView(c *pdp.Case) value.Value {
 // where nothing was charged.
 func (t *turn) meter(b *pdp.Budget) *Meter {
 	memory, _ := t.memoryOf(b.Scope)
-	if memory == nil || memory.Meters[b.Name] == nil {
+	if memory == nil {
 		return nil
 	}
-	m := memory.Meters[b.Name]
-	if m.Window != int64(b.Window) {
+	m := memory.metered(b.Name)
+	if m != nil && m.Window != int64(b.Window) {
 		return m.recast(int64(b.Window), t.at)
 	}
 	return m

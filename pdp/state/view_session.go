@@ -111,21 +111,23 @@ func (v *sessionView) task() value.Value {
 
 // labels are the session's own, and those of the agent's other sessions that
 // reach it.
-func (t *turn) labels() map[string]Label {
-	reach := make(map[string]Label)
-	if t.agent != nil {
-		for name, l := range t.agent.Labels {
-			if t.reaches(l) {
-				reach[name] = l
-			}
-		}
-	}
+func (t *turn) labels() (labels Labels) {
 	if t.session != nil {
-		for name, l := range t.session.Labels {
-			reach[name] = l
+		labels = t.session.Labels
+	}
+	if t.agent == nil {
+		return labels
+	}
+	own := labels
+	for _, l := range t.agent.Labels {
+		if i, has := labels.find(l.Name); !has && t.reaches(l) {
+			if len(labels) == len(own) {
+				labels = slices.Clone(own) // the session's stay as they are
+			}
+			labels = slices.Insert(labels, i, l)
 		}
 	}
-	return reach
+	return labels
 }
 
 // reaches reports whether a label of the agent reaches the session.
@@ -137,22 +139,18 @@ func (t *turn) reaches(l Label) bool {
 }
 
 // labelsAfter names the labels the session has once fx is done, for the record.
-func (t *turn) labelsAfter(fx *Effects) []string {
-	after := make(map[string]bool)
+func (t *turn) labelsAfter(fx *Effects) (names []string) {
 	if fx.Open == nil || (!fx.Open.Alone && !fx.Open.Past) {
-		for name := range t.labels() {
-			after[name] = true
+		for _, l := range t.labels() {
+			names = append(names, l.Name)
 		}
 	}
-	for _, name := range fx.Labels {
-		after[name] = true
+	if len(fx.Labels) == 0 {
+		return names
 	}
-	list := make([]string, 0, len(after))
-	for name := range after {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
+	names = append(names, fx.Labels...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (v *sessionView) recent() value.Value {
@@ -161,7 +159,7 @@ func (v *sessionView) recent() value.Value {
 	items := make([]value.Value, 0, len(recent))
 	for _, r := range slices.Backward(recent) {
 		outcome := string(r.Outcome)
-		if outcome == "" && r.Action.Effect == pdp.Allow {
+		if outcome == "" && r.Effect == pdp.Allow {
 			outcome = "pending"
 			if v.at > r.At+int64(v.settings.OutcomeTimeout) {
 				outcome = string(pdp.OutcomeUnknown)
@@ -170,11 +168,11 @@ func (v *sessionView) recent() value.Value {
 		items = append(items, value.Obj(
 			value.M("seq", count(r.Seq)),
 			value.M("seconds_ago", secondsSince(r.At, v.at)),
-			value.M("operation", value.Str(operationName(r.Action.Operation))),
-			value.M("tool", value.Str(r.Action.Tool)),
-			value.M("system", value.Str(r.Action.System)),
-			value.M("sensitivity", value.Str(levelName(int8(r.Action.Level)))),
-			value.M("effect", value.Str(r.Action.Effect.String())),
+			value.M("operation", value.Str(operationName(r.Operation))),
+			value.M("tool", value.Str(r.Tool)),
+			value.M("system", value.Str(r.System)),
+			value.M("sensitivity", value.Str(levelName(int8(r.Level)))),
+			value.M("effect", value.Str(r.Effect.String())),
 			value.M("outcome", value.Str(outcome)),
 		))
 	}
@@ -182,25 +180,26 @@ func (v *sessionView) recent() value.Value {
 }
 
 func (v *sessionView) inFlight() value.Value {
-	n, oldest := 0, v.at
-	for _, f := range v.state.Flights {
-		if v.session != nil && f.Session == v.session.ID {
-			n++
-			oldest = min(oldest, f.At)
-		}
+	oldest := v.at
+	if f := v.longest(); f != nil {
+		oldest = f.At
 	}
-	return value.Obj(value.M("count", value.Int(int64(n))), value.M("oldest_seconds", secondsSince(oldest, v.at)))
+	return value.Obj(value.M("count", value.Int(int64(v.s().InFlight))), value.M("oldest_seconds", secondsSince(oldest, v.at)))
+}
+
+// longest is the action of the session that has been in flight longest.
+func (v *sessionView) longest() *InFlight {
+	if v.s().InFlight == 0 {
+		return nil
+	}
+	return v.state.oldest(v.session.ID)
 }
 
 // outcomes says whether outcomes of the session's actions arrive: "live",
 // "late" where one is overdue, "none" where one is overdue and none ever came.
 func (v *sessionView) outcomes() string {
-	overdue := false
-	for _, f := range v.state.Flights {
-		overdue = overdue || (v.session != nil && f.Session == v.session.ID && v.at > f.Deadline)
-	}
-	switch {
-	case !overdue:
+	switch f := v.longest(); {
+	case f == nil || v.at <= f.Deadline:
 		return "live"
 	case v.s().Heard == 0:
 		return "none"

@@ -128,7 +128,7 @@ func readEntries(ctx context.Context, dir, keyName string, from state.Position, 
 			if kind != kindEntry {
 				return ctx.Err()
 			}
-			e, err := state.DecodeEntry(payload)
+			e, err := state.DecodeEntry(string(payload))
 			if err != nil {
 				return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
 			}

@@ -86,7 +86,7 @@ func (r *recovered) endsBefore(current *segment) error {
 
 // replay applies one entry, unless the snapshot holds it already.
 func (r *recovered) replay(at state.Position, payload []byte) error {
-	e, err := state.DecodeEntry(payload)
+	e, err := state.DecodeEntry(string(payload))
 	if err != nil {
 		return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
 	}

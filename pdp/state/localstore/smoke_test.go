@@ -32,7 +32,7 @@ func commit(t testing.TB, s *Store, key pdp.PartitionKey, id string) {
 		Effects: &state.Effects{Agent: pdp.Principal{ID: "a"}, Session: "s", Action: state.Acted{Effect: pdp.Allow},
 			Flight: &state.Flight{Deadline: 1 << 60}}}
 	if h.State().Seq == 0 {
-		e.Effects.Open = &state.Opening{ID: "s", Ref: "r", Expires: 1 << 62, Task: `{}`}
+		e.Effects.Open = &state.Opening{ID: "s", Ref: state.Ref{By: state.ByAgent}, Expires: 1 << 62, Task: `{}`}
 	}
 	if err := h.Commit(context.Background(), e); err != nil {
 		t.Fatal(err)

@@ -158,7 +158,7 @@ func readSnapshot(path, keyName string) (*snapshot, error) {
 		if item, rest, ok = cutSized(rest[8:]); !ok {
 			return nil, bad("it ends too early")
 		}
-		p, err := state.DecodePartition(item)
+		p, err := state.DecodePartition(string(item))
 		if err != nil {
 			return nil, bad(err.Error())
 		}

@@ -359,7 +359,7 @@ func (s *Store) Snapshot(ctx context.Context) error {
 		// What came since begin is replayed, and needs what it came upon.
 		if slot.partition.Seq > 0 && (slot.at >= snap.begin || !slot.partition.Forgettable(now)) {
 			// The encoding is a copy: the partition goes on changing.
-			copied, err := state.DecodePartition(slot.partition.AppendBinary(nil))
+			copied, err := state.DecodePartition(string(slot.partition.AppendBinary(nil)))
 			if err != nil {
 				return err
 			}

@@ -58,7 +58,7 @@ func Entry(p *state.Partition, id string) *state.Entry {
 		},
 	}
 	if p.Seq == 0 {
-		e.Effects.Open = &state.Opening{ID: "s", Ref: "r", Task: `{}`, Expires: at + int64(time.Hour)}
+		e.Effects.Open = &state.Opening{ID: "s", Ref: state.Ref{By: state.ByAgent}, Task: `{}`, Expires: at + int64(time.Hour)}
 	}
 	return e
 }

@@ -1,0 +1,166 @@
+package state
+
+import "github.com/remit-pdp/remit/pdp"
+
+// DecodeEntry reads what [Entry.AppendBinary] wrote; the strings of the entry
+// are slices of s. Anything else is an error, which is an [ErrFormat] where
+// another version wrote it.
+func DecodeEntry(s string) (*Entry, error) { return decode(s, codeEntry) }
+
+func codeEntry(c *coder, e *Entry) {
+	number(c, &e.Kind)
+	c.int(&e.At)
+	c.origin = e.At
+	c.raw(e.Partition[:])
+	c.uint(&e.Seq)
+	optional(c, &e.Record, codeRecord)
+	optional(c, &e.Effects, codeEffects)
+	optional(c, &e.Settling, codeSettling)
+	optional(c, &e.Revoking, codeRevocation)
+	word(c, &e.Generation)
+	word(c, &e.Problem)
+}
+
+func codeRecord(c *coder, r *Record) {
+	text(c, &r.ID)
+	number(c, &r.Question)
+	number(c, &r.Effect)
+	word(c, &r.Class)
+	list(c, &r.Reasons, codeReason)
+	list(c, &r.WouldDeny, codeObserved)
+	word(c, &r.Detail)
+	word(c, &r.Generation)
+	word(c, &r.Door)
+	word(c, &r.Listener)
+	word(c, &r.Proxy)
+	codePrincipal(c, &r.Agent)
+	word(c, &r.AgentKind)
+	word(c, &r.Owner)
+	list(c, &r.Chain, codePrincipal)
+	word(c, &r.Credential)
+	word(c, &r.CredentialKind)
+	codePrincipal(c, &r.Workload)
+	word(c, &r.WorkloadCredential)
+	word(c, &r.Session)
+	word(c, &r.Protocol)
+	word(c, &r.Method)
+	word(c, &r.Host)
+	word(c, &r.Path)
+	word(c, &r.RPC)
+	word(c, &r.Tool)
+	word(c, &r.Operation)
+	word(c, &r.System)
+	word(c, &r.Resource)
+	word(c, &r.Environment)
+	word(c, &r.Sensitivity)
+	c.flags(&r.Known)
+	word(c, &r.RequestID)
+	c.sum(&r.Digest)
+	list(c, &r.Labels, word[string])
+	list(c, &r.Charges, codeCharge)
+	c.int(&r.PolicyMicros)
+	c.int(&r.TotalMicros)
+	c.int(&r.Count)
+}
+
+func codePrincipal(c *coder, p *pdp.Principal) {
+	word(c, &p.ID)
+	word(c, &p.Issuer)
+}
+
+func codeReason(c *coder, r *pdp.Reason) {
+	word(c, &r.Code)
+	word(c, &r.Message)
+	list(c, &r.Controls, word[string])
+}
+
+func codeObserved(c *coder, o *pdp.Observed) {
+	word(c, &o.Place)
+	word(c, &o.Class)
+	codeReason(c, &o.Reason)
+}
+
+func codeEffects(c *coder, e *Effects) {
+	number(c, &e.Question)
+	codePrincipal(c, &e.Root)
+	codePrincipal(c, &e.Agent)
+	optional(c, &e.Open, codeOpening)
+	word(c, &e.Session)
+	codeActed(c, &e.Action)
+	list(c, &e.Charges, codeCharge)
+	list(c, &e.Notes, codeNote)
+	list(c, &e.Labels, word[string])
+	optional(c, &e.Flight, codeFlight)
+	c.flags(&e.Quarantine, &e.Close)
+	c.moment(&e.Expires)
+	word(c, &e.Generation)
+	list(c, &e.Declares, word[string])
+}
+
+func codeOpening(c *coder, o *Opening) {
+	word(c, &o.ID)
+	codeRef(c, &o.Ref)
+	c.flags(&o.Shared, &o.Alone, &o.Past, &o.AfterRevocation)
+	word(c, &o.Task)
+	word(c, &o.Token)
+	c.moment(&o.Expires)
+	c.int(&o.Idle)
+	word(c, &o.Owner)
+	list(c, &o.Chain, codePrincipal)
+}
+
+func codeActed(c *coder, a *Acted) {
+	number(c, &a.Effect)
+	number(c, &a.Operation)
+	number(c, &a.Level)
+	word(c, &a.System)
+	word(c, &a.Tool)
+	codeTarget(c, &a.Target)
+	word(c, &a.Credential)
+}
+
+func codeCharge(c *coder, v *Charge) {
+	word(c, &v.Budget)
+	word(c, &v.Scope)
+	c.int(&v.N)
+	c.int(&v.Window)
+	c.flags(&v.Keep)
+	c.int(&v.bucket)
+}
+
+func codeNote(c *coder, n *Note) {
+	word(c, &n.Fact)
+	word(c, &n.Kind)
+	word(c, &n.Scope)
+	word(c, &n.Key)
+	list(c, &n.Values, word[string])
+	quantity(c, &n.Number)
+	word(c, &n.On)
+	c.int(&n.TTL)
+	number(c, &n.Keys)
+	number(c, &n.Ring)
+}
+
+func codeFlight(c *coder, f *Flight) {
+	c.moment(&f.Deadline)
+	text(c, &f.Check)
+	c.sum(&f.Digest)
+	optional(c, &f.Answer, codeAnswer)
+	word(c, &f.Host)
+}
+
+func codeSettling(c *coder, s *Settling) {
+	text(c, &s.ID)
+	word(c, &s.State)
+	word(c, &s.Source)
+	number(c, &s.Status)
+	number(c, &s.Attempts)
+	c.int(&s.Sent)
+	c.int(&s.Received)
+	word(c, &s.ContentType)
+	word(c, &s.Details)
+	list(c, &s.Labels, word[string])
+	list(c, &s.Notes, codeNote)
+	c.flags(&s.Late)
+	list(c, &s.Undeclared, word[string])
+}

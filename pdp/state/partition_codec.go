@@ -1,0 +1,124 @@
+package state
+
+import "strings"
+
+func codePartition(c *coder, p *Partition) {
+	c.raw(p.Key[:])
+	c.int(&p.Created)
+	c.origin = p.Created
+	codePrincipal(c, &p.Root)
+	c.moment(&p.Last)
+	c.uint(&p.Seq)
+	codeMemory(c, &p.Memory)
+	word(c, &p.Generation)
+	list(c, &p.Declared, codeSince)
+	dict(c, &p.Sessions, strings.Compare, word[string], pointer(codeSession))
+	dict(c, &p.Agents, comparePrincipals, codePrincipal, pointer(p.codeAgent))
+	dict(c, &p.Refs, compareRefs, codeRef, word[string])
+	dict(c, &p.Flights, strings.Compare, word[string], pointer(codeInFlight))
+	dict(c, &p.Checks, strings.Compare, text[string], word[string])
+}
+
+func codeSince(c *coder, s *Since) {
+	word(c, &s.Fact)
+	c.moment(&s.At)
+}
+
+func codeRef(c *coder, r *Ref) {
+	number(c, &r.By)
+	codePrincipal(c, &r.Agent)
+	word(c, &r.Name)
+}
+
+func codeInFlight(c *coder, f *InFlight) {
+	codeFlight(c, &f.Flight)
+	c.moment(&f.At)
+	c.uint(&f.Seq)
+	word(c, &f.Session)
+	codePrincipal(c, &f.Agent)
+	word(c, &f.Target)
+	codeActed(c, &f.Action)
+	list(c, &f.Charges, codeCharge)
+	list(c, &f.Notes, codeNote)
+}
+
+// codeAgent comes after the sessions: what an agent of one session has done is
+// what the session has done, and written once.
+func (p *Partition) codeAgent(c *coder, a *Agent) {
+	codePrincipal(c, &a.Is)
+	only := p.only()
+	same := !c.reading && only != nil && a.Activity.equal(&only.Activity)
+	switch c.flags(&same); {
+	case !same:
+		codeActivity(c, &a.Activity)
+	case only == nil:
+		c.fail()
+	case c.reading:
+		a.Activity = only.Activity.clone()
+	}
+	c.uint(&a.Started)
+	list(c, (*[]Label)(&a.Labels), codeLabel)
+	list(c, (*[]Label)(&a.Past), codeLabel)
+	codeMemory(c, &a.Memory)
+	c.moment(&a.LastSeen)
+	c.int(&a.OpenMinute)
+	number(c, &a.Opened)
+	c.uint(&a.Asked)
+	c.int(&a.AskMinute)
+	number(c, &a.AskedNow)
+}
+
+// only is the partition's session, where it has one alone.
+func (p *Partition) only() *Session {
+	if len(p.Sessions) == 1 {
+		for _, s := range p.Sessions {
+			return s
+		}
+	}
+	return nil
+}
+
+func codeSession(c *coder, s *Session) {
+	word(c, &s.ID)
+	codeRef(c, &s.Ref)
+	codePrincipal(c, &s.Agent)
+	word(c, &s.Task)
+	word(c, &s.Owner)
+	word(c, &s.Token)
+	c.flags(&s.Shared, &s.Alone, &s.AfterRevocation, &s.Closed, &s.Quarantined)
+	c.uint(&s.Asked)
+	c.moment(&s.Started)
+	c.moment(&s.Seen)
+	c.moment(&s.Expires)
+	c.int(&s.Idle)
+	c.int(&s.Sent)
+	c.int(&s.Received)
+	c.moment(&s.Heard)
+	number(c, &s.InFlight)
+	list(c, &s.Chain, codePrincipal)
+	list(c, &s.Credentials, word[string])
+	codeActivity(c, &s.Activity)
+	list(c, (*[]Label)(&s.Labels), codeLabel)
+	codeMemory(c, &s.Memory)
+	codeRecents(c, &s.Recent)
+}
+
+// codeRecents codes what is not far from what is before it as its distance.
+func codeRecents(c *coder, all *[]Recent) {
+	origin, seq := c.origin, uint64(0)
+	list(c, all, func(c *coder, r *Recent) {
+		c.moment(&r.At)
+		c.origin = r.At
+		distance := r.Seq - seq
+		c.uint(&distance)
+		r.Seq = seq + distance
+		seq = r.Seq
+		number(c, &r.Effect)
+		number(c, &r.Operation)
+		number(c, &r.Level)
+		word(c, &r.System)
+		word(c, &r.Tool)
+		word(c, &r.Outcome)
+	})
+	c.origin = origin
+}
