@@ -1,6 +1,7 @@
 package pdp
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -100,15 +101,50 @@ func (h Headers) Get(name string) (first string, lines int) {
 }
 
 // Joined returns the headers as the object `input.request.headers` shows: one
-// member a name, the values of equal names joined with ",".
-func (h Headers) Joined() value.Value {
-	byName := make(map[string]string, len(h))
-	for _, header := range h {
-		if before, again := byName[header.Name]; again {
-			byName[header.Name] = strings.Join([]string{before, header.Value}, ",")
-			continue
-		}
-		byName[header.Name] = header.Value
+// member a name, the values of equal names joined with ",". It reads h when it
+// is asked, so h must not change for as long as it is in use.
+func (h *Headers) Joined() value.Value { return value.From((*joinedHeaders)(h)) }
+
+// joinedHeaders is the object of headers.
+type joinedHeaders Headers
+
+// Get implements [value.Object].
+func (h *joinedHeaders) Get(name string) value.Value {
+	joined, lines := Headers(*h).Get(name)
+	switch lines {
+	case 0:
+		return value.Nothing
+	case 1:
+		return value.Str(joined)
 	}
-	return value.StrMap(byName)
+	same := slices.DeleteFunc(slices.Clone(*h), func(line Header) bool { return line.Name != name })
+	return same.join()
+}
+
+// Range implements [value.Object], in the order of names.
+func (h *joinedHeaders) Range(visit func(name string, v value.Value) bool) {
+	sorted := slices.Clone(*h)
+	slices.SortStableFunc(sorted, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	for len(sorted) > 0 {
+		name, n := sorted[0].Name, 1
+		for n < len(sorted) && sorted[n].Name == name {
+			n++
+		}
+		if !visit(name, sorted[:n].join()) {
+			return
+		}
+		sorted = sorted[n:]
+	}
+}
+
+// join returns the values of lines that have one name.
+func (h joinedHeaders) join() value.Value {
+	if len(h) == 1 {
+		return value.Str(h[0].Value)
+	}
+	values := make([]string, len(h))
+	for i, line := range h {
+		values[i] = line.Value
+	}
+	return value.Str(strings.Join(values, ","))
 }

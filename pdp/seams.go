@@ -10,7 +10,8 @@ import (
 //
 // Read is pure. Where the request cannot be read in exactly one way it returns
 // a [*Refusal] of class [Unreadable], and with it as much of the request as was
-// certain: never a repaired path or body. Read must not keep the envelope.
+// certain: never a repaired path or body. Read must not keep the envelope; what
+// it returns may read it on demand, for as long as the decision lasts.
 type Reader interface {
 	Read(*Envelope) (Request, error)
 }

@@ -50,34 +50,44 @@ var a2aMethods = map[string]rpcMethod{
 	"DeleteTaskPushNotificationConfig": {operation: pdp.Delete, names: "taskId"},
 }
 
-// whichA2A returns how to read the request as A2A; nil where its path does not
-// speak it.
-func (r *Reader) whichA2A(e *pdp.Envelope, q *pdp.Request) func(*pdp.Envelope, *pdp.Request) *pdp.Refusal {
+// whichA2A returns how a request is A2A, by where it goes: as a message of the
+// JSON-RPC binding, as a question for the card, or below the base path of the
+// HTTP binding; "" where its path does not speak it.
+func (r *Reader) whichA2A(e *asked, q *pdp.Request) (way a2aWay, base string) {
 	declared, speaks := r.settings.A2A[e.Listener]
 	if slices.Contains(declared.Paths, q.Path) || e.Extensions["remit_protocol"] == string(pdp.A2A) {
-		return readA2A
+		return wayMessage, ""
 	}
 	if speaks && q.Path == cardPath && e.Method == "GET" {
-		return readCard
+		return wayCard, ""
 	}
 	for _, base := range declared.HTTP {
 		base = strings.TrimSuffix(base, "/")
 		if q.Path == base || strings.HasPrefix(q.Path, base+"/") {
-			return func(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal { return readA2AHTTP(e, q, base) }
+			return wayHTTP, base
 		}
 	}
-	return nil
+	return "", ""
 }
 
+// a2aWay is a way of being A2A.
+type a2aWay string
+
+const (
+	wayMessage a2aWay = "message"
+	wayCard    a2aWay = "card"
+	wayHTTP    a2aWay = "http"
+)
+
 // readCard reads a request for the agent's card.
-func readCard(_ *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+func readCard(q *pdp.Request) *pdp.Refusal {
 	q.RPC = &pdp.RPC{Method: AgentCard, Revision: a2aRevision}
 	describeA2A(q.RPC)
 	return nil
 }
 
 // readA2A reads the JSON-RPC binding.
-func readA2A(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+func readA2A(e *asked, q *pdp.Request) *pdp.Refusal {
 	q.Binding = pdp.BindingJSONRPC
 	if e.Method != "POST" {
 		return refuseRPC("an A2A request is a POST with a message")
@@ -106,20 +116,20 @@ func readA2A(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 
 // grpcA2A makes a gRPC call one of A2A. The service's name says its version;
 // where the request says one as well, it is that.
-func grpcA2A(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+func grpcA2A(e *asked, q *pdp.Request) *pdp.Refusal {
 	q.Protocol, q.RPC.Revision = pdp.A2A, a2aRevision
 	if m, listed := a2aMethods[q.RPC.Method]; listed && q.RPC.Method != AgentCard {
 		q.RPC.Operation = m.operation
 	}
-	if said, lines := e.Headers.Get("a2a-version"); lines > 0 && said != a2aRevision {
+	if said, lines := e.header(headerA2AVersion); lines > 0 && said != a2aRevision {
 		return refuseRevision("A2A", said, pdp.A2AVersions)
 	}
 	return nil
 }
 
 // checkA2ARevision reads the version, which is in a header or in the query.
-func checkA2ARevision(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
-	said, lines := e.Headers.Get("a2a-version")
+func checkA2ARevision(e *asked, q *pdp.Request) *pdp.Refusal {
+	said, lines := e.header(headerA2AVersion)
 	if list := q.Query.Get("A2A-Version"); list.Defined() {
 		if list.Len() > 1 || lines > 0 && list.At(0).Text() != said {
 			return refuseRPC("the request says its version of A2A in two ways")

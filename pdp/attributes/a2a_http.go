@@ -37,7 +37,7 @@ var routes = []route{
 
 // readA2AHTTP reads the HTTP+JSON binding below base. A path that is no method
 // of A2A is known to be none: the policy sees a request without a call.
-func readA2AHTTP(e *pdp.Envelope, q *pdp.Request, base string) *pdp.Refusal {
+func readA2AHTTP(e *asked, q *pdp.Request, base string) *pdp.Refusal {
 	segments := q.Segments[strings.Count(base, "/"):]
 	call, params, ways := match(e.Method, segments)
 	if ways == 0 {

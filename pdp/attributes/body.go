@@ -11,12 +11,8 @@ import (
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// partialHeader is what Envoy says about a body it buffered. The client's own
-// copy never gets here: Envoy drops it (reference: ext_authz, with_request_body).
-const partialHeader = "x-envoy-auth-partial-body"
-
 // readBody finds out how much of the body was seen, and reads what was.
-func readBody(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+func readBody(e *asked, q *pdp.Request) *pdp.Refusal {
 	if cut(e) {
 		q.BodyState = pdp.BodyTruncated
 		return refuse(CodeTruncated, "the proxy cut the body")
@@ -37,16 +33,16 @@ func readBody(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 }
 
 // cut reports whether the proxy says that there is more of the body.
-func cut(e *pdp.Envelope) bool {
-	partial, _ := e.Headers.Get(partialHeader)
+func cut(e *asked) bool {
+	partial, _ := e.header(headerPartial)
 	return partial == "true" || e.BodySize < 0
 }
 
 // emptyBody tells a request without a body from one whose body was not sent to
 // the decision point.
-func emptyBody(e *pdp.Envelope) pdp.BodyState {
-	length, hasLength := e.Headers.Get("content-length")
-	_, hasEncoding := e.Headers.Get("transfer-encoding")
+func emptyBody(e *asked) pdp.BodyState {
+	length, hasLength := e.header(headerContentLength)
+	_, hasEncoding := e.header(headerTransferEncoding)
 	if hasLength > 0 && length != "0" || hasEncoding > 0 {
 		return pdp.BodyUnseen
 	}
@@ -55,8 +51,8 @@ func emptyBody(e *pdp.Envelope) pdp.BodyState {
 	}
 	// From HTTP/2 on a body needs no header that announces it; the proxy's own
 	// header is there when it waited for one.
-	_, buffered := e.Headers.Get(partialHeader)
-	contentType, _ := e.Headers.Get("content-type")
+	_, buffered := e.header(headerPartial)
+	contentType, _ := e.header(headerContentType)
 	announced := strings.HasPrefix(e.Protocol, "HTTP/1.")
 	if hasLength == 0 && buffered == 0 && mayHaveBody(e.Method) && (contentType != "" || !announced) {
 		return pdp.BodyUnseen
@@ -75,17 +71,17 @@ func mayHaveBody(method string) bool {
 
 // wholeBody returns the rule that is broken where the bytes may not be what
 // the tool gets.
-func wholeBody(e *pdp.Envelope) string {
+func wholeBody(e *asked) string {
 	if e.BodyLossy {
 		return "the proxy may have replaced bytes of the body: set pack_as_bytes"
 	}
-	if length, lines := e.Headers.Get("content-length"); lines > 0 && length != strconv.Itoa(len(e.Body)) {
+	if length, lines := e.header(headerContentLength); lines > 0 && length != strconv.Itoa(len(e.Body)) {
 		return "the body is not as long as content-length says"
 	}
 	if e.BodySize > 0 && e.BodySize != int64(len(e.Body)) {
 		return "the body is not as long as the proxy says"
 	}
-	if encoding, lines := e.Headers.Get("content-encoding"); lines > 0 && !strings.EqualFold(encoding, "identity") {
+	if encoding, lines := e.header(headerContentEncoding); lines > 0 && !strings.EqualFold(encoding, "identity") {
 		return "the body is encoded (content-encoding)"
 	}
 	return ""
@@ -97,22 +93,18 @@ var jsonTypes = []string{"application/json", "text/json", "application/json-rpc"
 
 // parseBody reads the types of body that policies are written about; any other
 // type is left unread.
-func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
-	contentType, lines := e.Headers.Get("content-type")
+func parseBody(e *asked) (parsed value.Value, rule string) {
+	contentType, lines := e.header(headerContentType)
 	if lines == 0 {
 		if looksLikeJSON(e.Body) {
 			return value.Nothing, "the body looks like JSON and no content-type says so: servers differ in whether they read it"
 		}
 		return value.Nothing, ""
 	}
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return value.Nothing, "the content-type cannot be read"
-	}
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return value.Nothing, "the charset is not UTF-8"
-	}
+	media, rule := mediaType(contentType)
 	switch {
+	case rule != "":
+		return value.Nothing, rule
 	case slices.Contains(jsonTypes, media) || strings.HasSuffix(media, "+json"):
 		return parseJSON(e.Body)
 	case media == "application/x-www-form-urlencoded":
@@ -123,6 +115,22 @@ func parseBody(e *pdp.Envelope) (parsed value.Value, rule string) {
 	default:
 		return value.Nothing, ""
 	}
+}
+
+// mediaType returns the type that a content-type names, without its parameters,
+// or the rule that it breaks.
+func mediaType(contentType string) (media, rule string) {
+	if slices.Contains(jsonTypes, contentType) { // as nearly every client writes it
+		return contentType, ""
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return "", "the content-type cannot be read"
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return "", "the charset is not UTF-8"
+	}
+	return media, ""
 }
 
 func parseJSON(body []byte) (parsed value.Value, rule string) {

@@ -13,8 +13,8 @@ const grpcType = "application/grpc"
 
 // isGRPC reports whether a server could take the request for a gRPC call.
 // Servers ignore the case of a content-type.
-func isGRPC(e *pdp.Envelope) bool {
-	contentType, _ := e.Headers.Get("content-type")
+func isGRPC(e *asked) bool {
+	contentType, _ := e.header(headerContentType)
 	return len(contentType) >= len(grpcType) && strings.EqualFold(contentType[:len(grpcType)], grpcType)
 }
 
@@ -28,7 +28,7 @@ var protobufTypes = []string{"application/grpc", "application/grpc+proto", "appl
 // What cannot be described is unreadable, and what a client streams is unseen:
 // the policy sees that. What is described and could be read in two ways is
 // refused.
-func (r *Reader) readGRPC(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+func (r *Reader) readGRPC(e *asked, q *pdp.Request) *pdp.Refusal {
 	if e.Method != "POST" {
 		return refuse(CodeGRPC, "a gRPC call is a POST")
 	}
@@ -81,8 +81,8 @@ func (r *Reader) readGRPC(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 
 // isProtobuf reports whether the request says that its message is in protobuf's
 // binary form. Parameters of the type change nothing in it.
-func isProtobuf(e *pdp.Envelope) bool {
-	contentType, _ := e.Headers.Get("content-type")
+func isProtobuf(e *asked) bool {
+	contentType, _ := e.header(headerContentType)
 	media, _, _ := strings.Cut(contentType, ";")
 	for _, known := range protobufTypes {
 		if strings.EqualFold(strings.TrimSpace(media), known) {

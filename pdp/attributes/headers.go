@@ -2,68 +2,48 @@ package attributes
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/remit-pdp/remit/pdp"
 )
 
-// single are the headers that decide something and may therefore be there once
-// at most: with two, one reader takes the first and another the last
-// (CVE-2021-32777).
-var single = []string{
-	"a2a-version", "authorization", "content-encoding", "content-length", "content-type", "grpc-encoding", "host", "mcp-method", "mcp-name",
-	"mcp-protocol-version", "mcp-session-id", "x-request-id", partialHeader,
+// holdsCommas reports whether the value of a single header can hold a comma of
+// its own.
+func holdsCommas(h headerID) bool {
+	return h == headerAuthorization || h == headerMCPName || h == headerContentType
 }
-
-// overrides are headers by which some servers take another method or path than
-// the request's.
-var overrides = []string{
-	"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url",
-}
-
-// commas are the single headers whose value can hold a comma of its own.
-var commas = []string{"authorization", "mcp-name", "content-type"}
 
 // checkHeaders refuses what is said twice, or in two ways.
-func checkHeaders(e *pdp.Envelope) *pdp.Refusal {
-	for _, h := range e.Headers {
-		dashed := strings.ReplaceAll(h.Name, "_", "-")
-		if dashed != h.Name && slices.Contains(single, dashed) {
-			return refuse(CodeHeader, "a header is spelt with an underscore where servers read a dash: "+dashed)
-		}
-		if slices.Contains(overrides, dashed) {
-			return refuse(CodeHeader, "a header gives some servers another method or path: "+dashed)
-		}
+func checkHeaders(e *asked) *pdp.Refusal {
+	if e.misspelt != "" {
+		return refuse(CodeHeader, e.misspelt)
 	}
-	for _, name := range single {
-		v, lines := e.Headers.Get(name)
+	for h := range singleCount {
+		v, lines := e.header(h)
 		if lines > 1 {
-			return refuse(CodeHeader, "the header "+name+" is there more than once")
+			return refuse(CodeHeader, "the header "+headerNames[h]+" is there more than once")
 		}
-		if e.HeadersJoined && strings.Contains(v, ",") && !slices.Contains(commas, name) {
-			return refuse(CodeHeader, "the header "+name+" may have been there more than once")
+		if e.HeadersJoined && strings.Contains(v, ",") && !holdsCommas(h) {
+			return refuse(CodeHeader, "the header "+headerNames[h]+" may have been there more than once")
 		}
 	}
-	if _, lines := e.Headers.Get("upgrade"); lines > 0 {
+	if _, lines := e.header(headerUpgrade); lines > 0 {
 		return refuse(CodeHeader, "the request asks for an upgrade, whose content is not seen")
 	}
 	// agentgateway repeats traceparent; two that say the same are one.
-	for _, h := range e.Headers {
-		if first, _ := e.Headers.Get("traceparent"); h.Name == "traceparent" && h.Value != first {
-			return refuse(CodeHeader, "there are two different headers traceparent")
-		}
+	if e.traces {
+		return refuse(CodeHeader, "there are two different headers traceparent")
 	}
 	return nil
 }
 
 // readHost brings the host to one spelling: lower case, without port and
 // trailing dot.
-func readHost(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
-	if host, lines := e.Headers.Get("host"); lines > 0 && !strings.EqualFold(host, e.Host) {
+func readHost(e *asked, q *pdp.Request) *pdp.Refusal {
+	if host, lines := e.header(headerHost); lines > 0 && !strings.EqualFold(host, e.Host) {
 		return refuse(CodeHost, "the headers host and :authority differ")
 	}
-	if authority, lines := e.Headers.Get(":authority"); lines > 0 && authority != e.Host {
+	if authority, lines := e.header(headerAuthority); lines > 0 && authority != e.Host {
 		return refuse(CodeHost, "the header :authority differs from the host of the check")
 	}
 	host, ok := canonicalHost(e.Host)

@@ -10,12 +10,8 @@ import (
 
 // isRPC reports whether v says that it is a JSON-RPC message, in whatever case:
 // to a server that ignores case "JSONRPC" says so too.
-func isRPC(v value.Value) (is bool) {
-	v.Range(func(name string, _ value.Value) bool {
-		is = strings.EqualFold(name, "jsonrpc")
-		return !is
-	})
-	return is
+func isRPC(v value.Value) bool {
+	return slices.ContainsFunc(v.Members(), func(m value.Member) bool { return strings.EqualFold(m.Name, "jsonrpc") })
 }
 
 // readMessage reads the message in the body: one request, notification or
@@ -79,11 +75,12 @@ func goodID(id value.Value) bool {
 // onlyMembers refuses members that JSON-RPC does not have: a lenient server
 // might read one of them for one that it does.
 func onlyMembers(body value.Value) (rule string) {
-	body.Range(func(name string, _ value.Value) bool {
-		if !slices.Contains([]string{"jsonrpc", "id", "method", "params", "result", "error"}, name) {
-			rule = "the message has a member that JSON-RPC does not have"
+	for _, m := range body.Members() {
+		switch m.Name {
+		case "jsonrpc", "id", "method", "params", "result", "error":
+		default:
+			return "the message has a member that JSON-RPC does not have"
 		}
-		return rule == ""
-	})
-	return rule
+	}
+	return ""
 }

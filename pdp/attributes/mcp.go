@@ -10,15 +10,15 @@ import (
 
 // isMCP reports whether everything on the request's path must be MCP: the
 // configuration says so, or the route's settings in the proxy do.
-func (r *Reader) isMCP(e *pdp.Envelope, q *pdp.Request) bool {
+func (r *Reader) isMCP(e *asked, q *pdp.Request) bool {
 	return e.Extensions["remit_protocol"] == string(pdp.MCP) || slices.Contains(r.settings.MCPPaths[e.Listener], q.Path)
 }
 
 // readMCP reads the JSON-RPC message of a request that is MCP, or that carries
 // one although nobody said so: a tool server behind a plain route is a tool
 // server.
-func readMCP(e *pdp.Envelope, q *pdp.Request, declared bool) *pdp.Refusal {
-	_, routed := e.Headers.Get("mcp-method")
+func readMCP(e *asked, q *pdp.Request, declared bool) *pdp.Refusal {
+	_, routed := e.header(headerMCPMethod)
 	if !declared && routed == 0 && !hinted(e) && !isRPC(q.Body) {
 		if slices.ContainsFunc(q.Body.Items(), isRPC) {
 			return refuseRPC(ruleBatch)
@@ -75,7 +75,7 @@ func refuseRevision(protocol, said string, spoken []string) *pdp.Refusal {
 }
 
 // readMCPMessage reads a message by the rules of MCP.
-func readMCPMessage(e *pdp.Envelope, q *pdp.Request) (*pdp.RPC, string) {
+func readMCPMessage(e *asked, q *pdp.Request) (*pdp.RPC, string) {
 	rpc, rule := readMessage(q)
 	if rule != "" {
 		return nil, rule
@@ -99,7 +99,7 @@ const (
 	SessionDelete = "session/delete"
 )
 
-func transportMethod(e *pdp.Envelope) *pdp.RPC {
+func transportMethod(e *asked) *pdp.RPC {
 	rpc := &pdp.RPC{Method: StreamOpen}
 	if e.Method == "DELETE" {
 		rpc.Method = SessionDelete
@@ -117,15 +117,14 @@ var mcpMembers = []string{"name", "uri", "taskId", "arguments", "_meta", "protoc
 // rightCase refuses a member that a reader which ignores case would take for
 // one that remit reads, and remit would not.
 func rightCase(params value.Value) (rule string) {
-	params.Range(func(name string, _ value.Value) bool {
+	for _, m := range params.Members() {
 		for _, member := range mcpMembers {
-			if name != member && strings.EqualFold(name, member) {
-				rule = "params has a member in another case: " + member
+			if m.Name != member && strings.EqualFold(m.Name, member) {
+				return "params has a member in another case: " + member
 			}
 		}
-		return rule == ""
-	})
-	return rule
+	}
+	return ""
 }
 
 // revisionMember is where a message of 2026-07-28 and later says its revision.
@@ -140,11 +139,11 @@ const unsaid = "2025-03-26"
 
 // revisionOf returns the revision a message is read by: what it says itself,
 // then the header, then what a message without either has to be.
-func revisionOf(e *pdp.Envelope, rpc *pdp.RPC) string {
+func revisionOf(e *asked, rpc *pdp.RPC) string {
 	if own := rpc.Params.Path("_meta", revisionMember).Text(); own != "" {
 		return own
 	}
-	if header, _ := e.Headers.Get("mcp-protocol-version"); header != "" {
+	if header, _ := e.header(headerMCPVersion); header != "" {
 		return header
 	}
 	if rpc.Method == "initialize" {
@@ -155,15 +154,14 @@ func revisionOf(e *pdp.Envelope, rpc *pdp.RPC) string {
 
 // spoken reports whether every revision that the request says is read here: the
 // rules of another one are not known.
-func spoken(e *pdp.Envelope, rpc *pdp.RPC) bool {
-	said := []value.Value{rpc.Params.Path("_meta", revisionMember)}
-	if header, lines := e.Headers.Get("mcp-protocol-version"); lines > 0 {
-		said = append(said, value.Str(header))
+func spoken(e *asked, rpc *pdp.RPC) bool {
+	if own := rpc.Params.Path("_meta", revisionMember); own.Defined() && !isSpoken(own.Text()) {
+		return false
 	}
-	if rpc.Method == "initialize" {
-		said = append(said, value.Str(rpc.Params.Get("protocolVersion").Text()))
+	if said, lines := e.header(headerMCPVersion); lines > 0 && !isSpoken(said) {
+		return false
 	}
-	return !slices.ContainsFunc(said, func(v value.Value) bool {
-		return v.Defined() && !slices.Contains(pdp.MCPRevisions, v.Text())
-	})
+	return rpc.Method != "initialize" || isSpoken(rpc.Params.Get("protocolVersion").Text())
 }
+
+func isSpoken(revision string) bool { return slices.Contains(pdp.MCPRevisions, revision) }

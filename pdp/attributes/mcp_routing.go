@@ -13,10 +13,10 @@ import (
 // checkRouting holds the headers that proxies route by against the message
 // (MCP 2026-07-28, "Standard headers"): from that revision on they must be
 // there, and in any revision they must not say something else.
-func checkRouting(e *pdp.Envelope, rpc *pdp.RPC) string {
-	method, methods := e.Headers.Get("mcp-method")
-	name, names := e.Headers.Get("mcp-name")
-	version, versions := e.Headers.Get("mcp-protocol-version")
+func checkRouting(e *asked, rpc *pdp.RPC) string {
+	method, methods := e.header(headerMCPMethod)
+	name, names := e.header(headerMCPName)
+	version, versions := e.header(headerMCPVersion)
 	own := rpc.Params.Path("_meta", revisionMember).Text()
 	if rpc.Revision >= modern && e.Method == "POST" && !rpc.Response {
 		switch {
@@ -48,7 +48,7 @@ func checkRouting(e *pdp.Envelope, rpc *pdp.RPC) string {
 var namespaces = []string{"envoy.filters.http.mcp", "mcp_proxy"}
 
 // hinted reports whether Envoy read an MCP message in the request.
-func hinted(e *pdp.Envelope) bool {
+func hinted(e *asked) bool {
 	return slices.ContainsFunc(namespaces, func(namespace string) bool {
 		return e.Metadata.Get(namespace).Get("method").Defined()
 	})
@@ -58,7 +58,7 @@ func hinted(e *pdp.Envelope) bool {
 // Envoy's parser takes single quotes and unquoted names, and passes what it
 // cannot parse (reference: MCP filter). Where both say something they must
 // say the same.
-func checkHints(e *pdp.Envelope, rpc *pdp.RPC) string {
+func checkHints(e *asked, rpc *pdp.RPC) string {
 	for _, namespace := range namespaces {
 		hint := e.Metadata.Get(namespace)
 		if exceeding, _ := hint.Get("is_exceeding_limit").Bool(); exceeding || hint.Get("passthrough_reason").Text() != "" {

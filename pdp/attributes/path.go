@@ -18,7 +18,7 @@ func readTarget(target string, q *pdp.Request) *pdp.Refusal {
 	if rule := pathRule(path); rule != "" {
 		return refuse(CodePath, rule)
 	}
-	var segments []string
+	segments := make([]string, 0, strings.Count(path, "/"))
 	for segment := range strings.SplitSeq(path[1:], "/") {
 		decoded, err := url.PathUnescape(segment)
 		if err != nil || !utf8.ValidString(decoded) {

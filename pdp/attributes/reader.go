@@ -9,11 +9,6 @@
 package attributes
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"net"
-	"strconv"
-
 	"github.com/remit-pdp/remit/pdp"
 )
 
@@ -58,26 +53,27 @@ func refuse(code, detail string) *pdp.Refusal {
 }
 
 // Read implements [pdp.Reader].
-func (r *Reader) Read(e *pdp.Envelope) (pdp.Request, error) {
+func (r *Reader) Read(envelope *pdp.Envelope) (pdp.Request, error) {
+	e := ask(envelope)
 	q := pdp.Request{
-		Protocol: pdp.HTTP, Binding: pdp.BindingHTTP, Method: e.Method, BodyState: pdp.BodyUnreadable, Digest: digest(e),
+		Protocol: pdp.HTTP, Binding: pdp.BindingHTTP, Method: e.Method, BodyState: pdp.BodyUnreadable, Digest: digest(envelope),
 		Source: e.Source, Destination: e.Destination,
 	}
 	if e.Network {
-		return r.readConnection(e, q)
+		return r.readConnection(&e, q)
 	}
-	q.ID, _ = e.Headers.Get("x-request-id")
+	q.ID, _ = e.header(headerRequestID)
 	q.Headers = e.Headers.Joined()
-	if isGRPC(e) { // whatever is wrong with it, its client is told in its own way
+	if isGRPC(&e) { // whatever is wrong with it, its client is told in its own way
 		q.Protocol, q.Binding = pdp.GRPC, pdp.BindingGRPC
 	}
-	if refusal := r.read(e, &q); refusal != nil {
+	if refusal := r.read(&e, &q); refusal != nil {
 		return q, refusal
 	}
 	return q, nil
 }
 
-func (r *Reader) read(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
+func (r *Reader) read(e *asked, q *pdp.Request) *pdp.Refusal {
 	if refusal := readMethod(e.Method); refusal != nil {
 		return refusal
 	}
@@ -95,14 +91,15 @@ func (r *Reader) read(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 
 // readProtocol reads what the request's protocol says, by where the request
 // goes: what is declared there wins over what the request says of itself.
-func (r *Reader) readProtocol(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
-	mcp, a2a := r.isMCP(e, q), r.whichA2A(e, q)
+func (r *Reader) readProtocol(e *asked, q *pdp.Request) *pdp.Refusal {
+	mcp := r.isMCP(e, q)
+	a2a, base := r.whichA2A(e, q)
 	switch {
-	case mcp && a2a != nil:
+	case mcp && a2a != "":
 		return refuse(CodeRPC, "the path is declared to speak MCP and A2A")
 	case mcp:
 		q.Protocol = pdp.MCP
-	case a2a != nil:
+	case a2a != "":
 		q.Protocol = pdp.A2A
 	case q.Binding == pdp.BindingGRPC:
 		return r.readGRPC(e, q)
@@ -110,10 +107,16 @@ func (r *Reader) readProtocol(e *pdp.Envelope, q *pdp.Request) *pdp.Refusal {
 	if refusal := readBody(e, q); refusal != nil {
 		return refusal
 	}
-	if a2a != nil {
-		return a2a(e, q)
+	switch a2a {
+	case wayMessage:
+		return readA2A(e, q)
+	case wayCard:
+		return readCard(q)
+	case wayHTTP:
+		return readA2AHTTP(e, q, base)
+	default:
+		return readMCP(e, q, mcp)
 	}
-	return readMCP(e, q, mcp)
 }
 
 // readMethod accepts a token of RFC 9110 section 5.6.2 in upper case, except
@@ -136,7 +139,7 @@ func readMethod(method string) *pdp.Refusal {
 // readConnection reads a question about a connection. Of what will be sent over
 // it nothing is known, so it is one only where the configuration says that there
 // are such: a policy about requests would know nothing to deny.
-func (r *Reader) readConnection(e *pdp.Envelope, q pdp.Request) (pdp.Request, error) {
+func (r *Reader) readConnection(e *asked, q pdp.Request) (pdp.Request, error) {
 	q.Protocol, q.Binding, q.BodyState = pdp.Network, "", pdp.BodyUnseen
 	if !r.settings.Network[e.Listener] {
 		return q, refuse(CodeConnection, "the check is not about an HTTP request; a listener that is asked about connections says network: true")
@@ -150,24 +153,4 @@ func (r *Reader) readConnection(e *pdp.Envelope, q pdp.Request) (pdp.Request, er
 	}
 	q.Host = host
 	return q, nil
-}
-
-// digest is SHA-256 over what the tool will get: method, host, path with query
-// and body, each with its length (8 bytes, big endian) in front. A tool makes
-// the same from the request it got. Of a connection it is made of the name asked
-// for and of the proxy's end.
-func digest(e *pdp.Envelope) [32]byte {
-	h := sha256.New()
-	var length [8]byte
-	parts := [][]byte{[]byte(e.Method), []byte(e.Host), []byte(e.Path), e.Body}
-	if e.Network {
-		end := net.JoinHostPort(e.Destination.Address, strconv.FormatUint(uint64(e.Destination.Port), 10))
-		parts = [][]byte{[]byte(pdp.Network), []byte(e.ServerName), []byte(end)}
-	}
-	for _, part := range parts {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
-		h.Write(part)
-	}
-	return [32]byte(h.Sum(nil))
 }

@@ -109,7 +109,7 @@ func (v Value) Go() any {
 		}
 		return items
 	case Map:
-		all := members(v)
+		all := v.Members()
 		object := make(map[string]any, len(all))
 		for _, m := range all {
 			object[m.Name] = m.Value.Go()

@@ -24,7 +24,7 @@ func AppendJSON(dst []byte, v Value) []byte {
 	case Array:
 		return appendArray(dst, v.items)
 	case Map:
-		return appendObject(dst, members(v))
+		return appendObject(dst, v.Members())
 	default:
 		return append(dst, "null"...)
 	}

@@ -66,25 +66,3 @@ func equalObjects(a, b Members) bool {
 	}
 	return true
 }
-
-// members returns what the object v holds, in the order of Range; nothing is
-// copied where it is materialised already.
-func members(v Value) Members {
-	if m, ok := v.obj.(Members); ok {
-		return m
-	}
-	var all Members
-	v.Range(func(name string, member Value) bool {
-		all = append(all, Member{name, member})
-		return true
-	})
-	return all
-}
-
-// sortedMembers returns what the object v holds, sorted by name.
-func sortedMembers(v Value) Members {
-	if m, ok := v.obj.(Members); ok {
-		return m
-	}
-	return NewMembers(members(v))
-}

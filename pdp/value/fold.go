@@ -17,30 +17,56 @@ import (
 // besides by simple upper and lower case, which is how Java's equalsIgnoreCase
 // finds dotless ı equal to i. Foldings that depend on a language or change the
 // number of characters (ß and ss) are not.
-func HasCaseCollision(v Value) bool {
+func HasCaseCollision(v Value) bool { return hasCaseCollision(&v) }
+
+// hasCaseCollision takes an address because copying values is most of the work.
+// Array and Map are the last kinds.
+func hasCaseCollision(v *Value) bool {
 	switch v.kind {
 	case Array:
-		return slices.ContainsFunc(v.items, HasCaseCollision)
+		for i := range v.items {
+			if item := &v.items[i]; item.kind >= Array && hasCaseCollision(item) {
+				return true
+			}
+		}
 	case Map:
-		all := members(v)
+		all := v.Members()
 		if namesCollide(all) {
 			return true
 		}
-		return slices.ContainsFunc(all, func(m Member) bool { return HasCaseCollision(m.Value) })
-	default:
-		return false
+		for i := range all {
+			if member := &all[i].Value; member.kind >= Array && hasCaseCollision(member) {
+				return true
+			}
+		}
 	}
+	return false
 }
 
-// namesCollide compares the names of one object by sorting them, so that the
-// time a caller can cause does not grow with the square of their number.
+// namesCollide compares the names of one object. Where several could fold to
+// something other than they are it sorts them, so that the time a caller can
+// cause does not grow with the square of their number.
 func namesCollide(all Members) bool {
-	if !slices.ContainsFunc(all, func(m Member) bool { return foldable(m.Name) }) {
+	foldables, last := 0, 0
+	for i := range all {
+		if foldable(all[i].Name) {
+			foldables, last = foldables+1, i
+		}
+	}
+	switch foldables {
+	case 0:
 		return false // they are what they fold to, and distinct
+	case 1:
+		for i := range all {
+			if i != last && compareFolded(all[i].Name, all[last].Name) == 0 {
+				return true
+			}
+		}
+		return false
 	}
 	names := make([]string, 0, 16)
-	for _, m := range all {
-		names = append(names, m.Name)
+	for i := range all {
+		names = append(names, all[i].Name)
 	}
 	slices.SortFunc(names, compareFolded)
 	for i := 1; i < len(names); i++ {

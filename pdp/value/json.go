@@ -63,6 +63,10 @@ type parser struct {
 	// a stack is cleared, so that no text outlives its document here.
 	members []Member
 	items   []Value
+	// room and boxes are what is left of what was made for this document's
+	// objects: all of them live and end with it, and one allocation serves many.
+	room  []Member
+	boxes []Members
 }
 
 // parsers keeps the stacks of parsers at rest.
@@ -234,7 +238,7 @@ func (p *parser) array(v *Value) bool {
 
 func (p *parser) object(v *Value) bool {
 	start := p.at
-	v.kind, v.obj = Map, Members(nil)
+	v.kind, v.obj = Map, noMembers
 	empty, ok := p.open('}')
 	if !ok || empty {
 		return ok
@@ -251,9 +255,46 @@ func (p *parser) object(v *Value) bool {
 			return false
 		}
 	}
-	members := Members(pop(&p.members, base))
-	v.obj = members
+	members := p.take(base)
+	v.obj = p.box(members)
 	return p.distinct(members, start)
+}
+
+// noMembers is the empty object.
+var noMembers = new(Members)
+
+// take takes the members from base on off the stack, as a slice of their own.
+func (p *parser) take(base int) Members {
+	top := p.members[base:]
+	if len(p.room) < len(top) {
+		expected := len(p.members) + (len(p.text)-p.at)/bytesPerMember
+		p.room = make([]Member, max(len(top), min(expected, mostRoom)))
+	}
+	taken := p.room[:len(top):len(top)]
+	p.room = p.room[len(top):]
+	copy(taken, top)
+	clear(top)
+	p.members = p.members[:base]
+	return taken
+}
+
+// How much room is made at once: for what is on the stack, and what the rest of
+// the text may hold. Objects end from the inside to the outside, so when the
+// first one does, most members of a call are on the stack.
+const (
+	bytesPerMember = 32
+	mostRoom       = 64
+)
+
+// box returns what reads members, which has an address of its own.
+func (p *parser) box(members Members) *Members {
+	if len(p.boxes) == 0 {
+		p.boxes = make([]Members, 4)
+	}
+	box := &p.boxes[0]
+	p.boxes = p.boxes[1:]
+	*box = members
+	return box
 }
 
 // name reads the name of a member and the colon after it.

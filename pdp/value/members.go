@@ -1,0 +1,35 @@
+package value
+
+// Members returns what the object v holds, in the order of Range; nil for
+// anything else. Nothing is copied where it is materialised already, so the
+// slice must not be changed.
+func (v Value) Members() Members {
+	if m, ok := materialised(v.obj); ok {
+		return m
+	}
+	var all Members
+	v.Range(func(name string, member Value) bool {
+		all = append(all, Member{name, member})
+		return true
+	})
+	return all
+}
+
+// materialised returns the members of an object that is made of nothing else.
+func materialised(o Object) (Members, bool) {
+	switch m := o.(type) {
+	case *Members: // of a document that was parsed
+		return *m, true
+	case Members:
+		return m, true
+	}
+	return nil, false
+}
+
+// sortedMembers returns what the object v holds, sorted by name.
+func sortedMembers(v Value) Members {
+	if m, ok := materialised(v.obj); ok {
+		return m
+	}
+	return NewMembers(v.Members())
+}
