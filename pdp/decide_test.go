@@ -22,6 +22,8 @@ type rig struct {
 	decide  func(context.Context, value.Value) (pdp.Verdict, error)
 	view    func(*pdp.Case) pdp.Snapshot
 	commit  func(context.Context, *pdp.Case, pdp.Decision) (pdp.Decision, error)
+	resume  func(partition pdp.PartitionKey, id string) (pdp.Settlement, error)
+	settle  func(context.Context, value.Value) (pdp.Effects, error)
 	commits []pdp.Decision
 	crashes int
 	held    int
@@ -39,6 +41,8 @@ func newRig() *rig {
 		view: func(c *pdp.Case) pdp.Snapshot {
 			return pdp.Snapshot{Kept: c.Partition != pdp.PartitionKey{}, Open: true}
 		},
+		resume: func(pdp.PartitionKey, string) (pdp.Settlement, error) { return nil, pdp.ErrNotInFlight },
+		settle: func(context.Context, value.Value) (pdp.Effects, error) { return pdp.Effects{}, nil },
 	}
 	r.commit = func(_ context.Context, _ *pdp.Case, d pdp.Decision) (pdp.Decision, error) {
 		r.commits = append(r.commits, d)
@@ -56,8 +60,8 @@ func (r *rig) Find(q *pdp.Request) pdp.Action { return r.find(q) }
 func (r *rig) Begin(ctx context.Context, c *pdp.Case) (pdp.Turn, error) {
 	return r.begin(ctx, c)
 }
-func (r *rig) Resume(context.Context, *pdp.Declarations, pdp.PartitionKey, string) (pdp.Settlement, error) {
-	return nil, pdp.ErrNotInFlight
+func (r *rig) Resume(_ context.Context, _ *pdp.Declarations, partition pdp.PartitionKey, id string) (pdp.Settlement, error) {
+	return r.resume(partition, id)
 }
 func (r *rig) Admit(ctx context.Context, in value.Value) (pdp.Admission, error) {
 	return r.admit(ctx, in)
@@ -65,7 +69,9 @@ func (r *rig) Admit(ctx context.Context, in value.Value) (pdp.Admission, error) 
 func (r *rig) Decide(ctx context.Context, in value.Value) (pdp.Verdict, error) {
 	return r.decide(ctx, in)
 }
-func (r *rig) Settle(context.Context, value.Value) (pdp.Effects, error) { return pdp.Effects{}, nil }
+func (r *rig) Settle(ctx context.Context, in value.Value) (pdp.Effects, error) {
+	return r.settle(ctx, in)
+}
 
 type turn struct {
 	*rig
