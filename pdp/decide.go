@@ -22,7 +22,8 @@ type Point struct {
 
 // NewPoint returns a decision point that remembers in history and has no
 // generation yet: until [Point.Activate] it denies everything. now is the only
-// clock of its decisions; crashed is told of every panic that became a denial.
+// clock of its decisions; crashed is told of every panic that became a denial, or
+// an outcome without its rules.
 func NewPoint(history History, keys *Keys, now func() time.Time, crashed func(cause any, stack []byte)) *Point {
 	return &Point{history: history, keys: keys, ids: NewIDs(keys), now: now, crashed: crashed}
 }

@@ -3,6 +3,9 @@ package pdp
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
+
+	"github.com/remit-pdp/remit/pdp/value"
 )
 
 // LabelIncomplete marks a session of whose history something was lost
@@ -32,9 +35,21 @@ func (p *Point) Settle(ctx context.Context, o Outcome) error {
 	// The action is settled even where its outcome rules have no answer: what
 	// the decision put in flight does not depend on them. What they would have
 	// added is lost then, and the session says so.
-	effects, err := g.Policy.Settle(ctx, settlement.Input(o))
+	effects, err := p.outcome(ctx, g, settlement.Input(o))
 	if err != nil {
 		effects = Effects{Labels: []string{LabelIncomplete}}
 	}
 	return settlement.Commit(ctx, o, effects)
+}
+
+// outcome asks the outcome rules. A panic of theirs is no answer of theirs, and
+// not the end of remit.
+func (p *Point) outcome(ctx context.Context, g *Generation, input value.Value) (effects Effects, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.crashed(cause, debug.Stack())
+			err = fmt.Errorf("panic: %T", cause)
+		}
+	}()
+	return g.Policy.Settle(ctx, input)
 }

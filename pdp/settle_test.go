@@ -40,6 +40,8 @@ func TestSettle(t *testing.T) {
 		"the rules fail": {nil, func() (pdp.Effects, error) {
 			return pdp.Effects{Labels: []string{"half"}}, pdp.Refuse(pdp.Unavailable, pdp.CodePolicyTimeout, "m", "")
 		}, pdp.Effects{Labels: []string{pdp.LabelIncomplete}}},
+		"the rules panic": {nil, func() (pdp.Effects, error) { panic("boom") },
+			pdp.Effects{Labels: []string{pdp.LabelIncomplete}}},
 		"the store fails": {broken, func() (pdp.Effects, error) { return pdp.Effects{}, nil }, pdp.Effects{}},
 	} {
 		t.Run(name, func(t *testing.T) {
