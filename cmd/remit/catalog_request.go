@@ -30,6 +30,9 @@ func asked(text, arguments string, bundle *bundles.Bundle) (*pdp.Request, error)
 	if host, isGRPC := strings.CutPrefix(verb, "grpc:"); isGRPC {
 		return askedGRPC(host, rest, given)
 	}
+	if !strings.Contains(rest, "://") { // as remit eval and remit log print it
+		rest = "https://" + rest
+	}
 	u, err := url.Parse(rest)
 	if err != nil || u.Host == "" || !strings.HasPrefix(u.Path, "/") {
 		return nil, fmt.Errorf("%q is not a URL with a host and a path", rest)

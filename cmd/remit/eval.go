@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +109,7 @@ func (s *step) printed(out io.Writer, n int, d pdp.Decision) (expected bool) {
 	expected = s.Expect == d.Effect.String()
 	for _, reason := range d.Reasons {
 		expected = expected || s.Expect == reason.Code
-		fmt.Fprintf(out, "      %s: %s %v\n", reason.Code, reason.Message, reason.Controls)
+		fmt.Fprintf(out, "      %s\n", shown(&reason))
 	}
 	for _, o := range d.WouldDeny {
 		expected = expected || s.Expect == o.Reason.Code
@@ -121,4 +122,16 @@ func (s *step) printed(out io.Writer, n int, d pdp.Decision) (expected bool) {
 		fmt.Fprintf(out, "      EXPECTED %s\n", s.Expect)
 	}
 	return expected
+}
+
+// shown is a reason in one line: its code, and what else it has.
+func shown(r *pdp.Reason) string {
+	text := r.Code
+	if r.Message != "" {
+		text += ": " + r.Message
+	}
+	if len(r.Controls) > 0 {
+		text += " [" + strings.Join(r.Controls, " ") + "]"
+	}
+	return text
 }

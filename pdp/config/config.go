@@ -7,7 +7,13 @@
 // could reach, a misspelt key.
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
 
 // Config is the whole configuration.
 type Config struct {
@@ -118,8 +124,19 @@ type Duration time.Duration
 // UnmarshalText reads a duration as time.ParseDuration does.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write 500ms, 30s, 15m or 8h", text)
+	}
 	*d = Duration(parsed)
-	return err
+	return nil
+}
+
+// UnmarshalYAML reads a duration; an error says where it stands.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	if err := d.UnmarshalText([]byte(node.GetToken().Value)); err != nil {
+		return &yaml.SyntaxError{Message: err.Error(), Token: node.GetToken()}
+	}
+	return nil
 }
 
 // MarshalText writes the duration as [time.Duration.String] does.

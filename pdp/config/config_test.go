@@ -60,6 +60,7 @@ func TestLoadFillsDefaultsAndRebasesPaths(t *testing.T) {
 func TestRefused(t *testing.T) {
 	cases := map[string]struct{ old, new, want string }{
 		"misspelt key":             {"policy:", "polices: {}\npolicy:", "polices"},
+		"misspelt key, the remedy": {"policy:", "polices: {}\npolicy:", "remit config reference"},
 		"misspelt nested key":      {"issuer:", "isuer: x\n      issuer:", "isuer"},
 		"key twice":                {"policy: { bundle: policy }", "policy: { bundle: policy, bundle: other }", "bundle"},
 		"no audience":              {"      audience: [ https://tools.example.test ]\n", "", "identity.jwt.audience"},
@@ -79,7 +80,9 @@ func TestRefused(t *testing.T) {
 		"no listeners":             {good, "policy: { bundle: policy }", "listeners"},
 		"odd deny_as":              {"  identity:", "  deny_as: nicely\n  identity:", "listeners[0].deny_as"},
 		"margin beyond deadline":   {"  identity:", "  margin: 900ms\n  identity:", "listeners[0].margin"},
-		"not a duration":           {"bundle: policy }", "bundle: policy, timeout: soon }", "soon"},
+		"not a duration":           {"bundle: policy }", "bundle: policy, timeout: soon }", `"soon" is not a duration`},
+		"not a duration, where":    {"bundle: policy }", "bundle: policy, timeout: soon }", "[12:36]"},
+		"a duration by its number": {"bundle: policy }", "bundle: policy, timeout: 5 }", "write 500ms, 30s"},
 		"operators over TCP":       {"policy:", "operators: { address: \"127.0.0.1:8181\" }\npolicy:", "operators.address"},
 		"operators nowhere":        {"policy:", "operators: { address: \"unix:\" }\npolicy:", "operators.address"},
 		"unknown durability":       {"policy:", "state: { durability: maybe }\npolicy:", "state.durability"},

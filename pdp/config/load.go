@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -48,7 +49,7 @@ func Read(s Sources) (*Loaded, error) {
 	var err error
 	if s.File != "" {
 		if text, err = os.ReadFile(s.File); err != nil {
-			return nil, fmt.Errorf("read the configuration: %w", err)
+			return nil, fmt.Errorf("read the configuration: %w: --config names another one, remit config reference lists the keys", err)
 		}
 		if err := decode(text, c); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.File, err)
@@ -121,10 +122,15 @@ func Parse(text []byte) (*Config, error) {
 // decode reads YAML. Unknown and repeated keys are errors with their line.
 func decode(text []byte, c *Config) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.DisallowUnknownField())
-	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return errors.New(yaml.FormatError(err, false, true))
+	err := decoder.Decode(c)
+	if err == nil || errors.Is(err, io.EOF) {
+		return nil
 	}
-	return nil
+	wrong := errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	if _, unknown := errors.AsType[*yaml.UnknownFieldError](err); unknown {
+		return fmt.Errorf("%w\nremit config reference lists the keys there are", wrong)
+	}
+	return wrong
 }
 
 func (c *Config) fill() {

@@ -52,7 +52,7 @@ var _ keySource = (*keySet)(nil)
 func readKeys(path string, pinned map[string]jwa.SignatureAlgorithm) (*keySet, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the issuer's keys: %w: put the issuer's JSON Web Key Set there", err)
+		return nil, fmt.Errorf("jwt.jwks_file: %w: put the issuer's JSON Web Key Set there", err)
 	}
 	keys, err := parseKeys(text, pinned)
 	if err != nil {

@@ -47,7 +47,7 @@ func New(s Settings, keys *pdp.Keys, now func() time.Time) (*Verifier, error) {
 	for name, l := range s.Listeners {
 		ready, err := prepare(l, s.Issuers)
 		if err != nil {
-			return nil, fmt.Errorf("identity of listener %s: %w", name, err)
+			return nil, fmt.Errorf("listeners.%s.identity: %w", name, err)
 		}
 		v.listeners[name] = ready
 	}

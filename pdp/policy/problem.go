@@ -76,13 +76,25 @@ func fromOPA(err error) (found Problems) {
 	case errors.As(err, &one):
 		text := one.Message
 		if one.Details != nil {
-			text += ": " + strings.Join(one.Details.Lines(), " ")
+			text = strings.Join(append([]string{text}, details(one.Details.Lines(), text)...), "; ")
 		}
 		found = append(found, at(one.Location, remedies[one.Code], "%s", text))
 	case err != nil:
 		found = append(found, Problem{Text: err.Error()})
 	}
 	return found
+}
+
+// details are what OPA adds to a message in lines of their own, without those
+// that repeat it or point at a place in the line above.
+func details(lines []string, message string) (kept []string) {
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		if strings.Trim(line, "^") != "" && !strings.Contains(message, line) {
+			kept = append(kept, line)
+		}
+	}
+	return kept
 }
 
 // remedies for the classes of errors OPA reports.
