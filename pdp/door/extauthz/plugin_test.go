@@ -41,7 +41,7 @@ func examples(t *testing.T, page, language string) (blocks []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, match := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+	for _, match := range regexp.MustCompile("(?s)```"+language+"[^\n]*\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		blocks = append(blocks, match[1])
 	}
 	return blocks
@@ -183,6 +183,76 @@ func TestThePluginsDocumentedExamples(t *testing.T) {
 	if effects[true] == 0 || effects[false] == 0 {
 		t.Errorf("the cases are one-sided: %v", effects)
 	}
+}
+
+// The policies of the documentation's tutorials, each with what its page says may
+// be done and may not, answer what OPA says they answer.
+func TestThePluginsTutorials(t *testing.T) {
+	const (
+		alice = "Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyb2xlIjoiZ3Vlc3QiLCJzdWIiOiJZV3hwWTJVPSIsIm5iZiI6MTUxNDg1MTEzOSwiZXhwIjoxOTQxMDgxNTM5fQ.rN_hxMsoQzCjg6lav6mfzDlovKM9azaAjuwhjq3n9r8"
+		bob   = "Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyb2xlIjoiYWRtaW4iLCJzdWIiOiJZbTlpIiwibmJmIjoxNTE0ODUxMTM5LCJleHAiOjE5NDEwODE1Mzl9.ek3jmNLPclafELVLTfyjtQNj0QKIEGrbhKqpwXmQ8EQ"
+		guest = "Basic YWxpY2U6cGFzc3dvcmQ="
+		admin = "Basic Ym9iOnBhc3N3b3Jk"
+	)
+	for _, page := range []struct {
+		name, path string
+		cases      []tutorialCase
+	}{
+		{"tutorial-standalone-envoy.md", "data.envoy.authz.allow", []tutorialCase{
+			{alice, "GET", "/people", "", true}, {alice, "POST", "/people", "Charlie", false}, {alice, "GET", "/other", "", false},
+			{bob, "GET", "/people", "", true}, {bob, "POST", "/people", "Charlie", true}, {bob, "POST", "/people", "Bob", false},
+		}},
+		{"tutorial-gloo-edge.md", "data.envoy.authz.allow", []tutorialCase{
+			{alice, "GET", "/api/pets", "", true}, {alice, "POST", "/api/pets", "Charlie", false}, {bob, "POST", "/api/pets", "Charlie", true},
+		}},
+		{"tutorial-istio.md", "data.istio.authz.allow", []tutorialCase{
+			{guest, "GET", "/productpage", "", true}, {guest, "GET", "/api/v1/products", "", false},
+			{admin, "GET", "/productpage", "", true}, {admin, "GET", "/api/v1/products", "", true}, {admin, "POST", "/productpage", "", false},
+		}},
+	} {
+		policies := examples(t, page.name, "rego")
+		if len(policies) == 0 {
+			t.Fatalf("%s has no policy any more", page.name)
+		}
+		for _, c := range page.cases {
+			t.Run(fmt.Sprintf("%s %s %s %.12s", page.name, c.method, c.path, c.credential), func(t *testing.T) {
+				input := c.input(t)
+				if want := opa(t, page.path, policies[0], input) == true; want != c.allowed {
+					t.Fatalf("OPA says %v, the page %v", want, c.allowed)
+				}
+				if got := ask(t, page.path, policies[0], input); (got.GetOkResponse() != nil) != c.allowed {
+					t.Errorf("got %v, the page says %v", got, c.allowed)
+				}
+			})
+		}
+	}
+}
+
+// tutorialCase is a request that a tutorial sends, and what becomes of it.
+type tutorialCase struct {
+	credential, method, path, firstname string
+	allowed                             bool
+}
+
+// input is the request in the plugin's form.
+func (c tutorialCase) input(t *testing.T) string {
+	t.Helper()
+	http := map[string]any{"method": c.method, "path": c.path, "host": "service.example", "headers": map[string]string{"authorization": c.credential}}
+	input := map[string]any{"attributes": map[string]any{"request": map[string]any{"http": http}}}
+	if c.firstname != "" {
+		body := map[string]string{"firstname": c.firstname, "lastname": "OPA"}
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		http["body"], http["headers"] = string(text), map[string]string{"authorization": c.credential, "content-type": "application/json"}
+		input["parsed_body"] = body
+	}
+	text, err := json.Marshal(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withParsedPath(t, string(text))
 }
 
 // withParsedPath adds the members that the plugin makes of a request, where a
