@@ -21,11 +21,9 @@ import (
 // round has a person, and so a partition, of its own; remit is killed at a
 // random moment of it and started again.
 func TestKilledAtAnyMoment(t *testing.T) {
-	s := startStack(t, "limits", func(o *harness.Options) {
-		o.EnvoyReplace = append(o.EnvoyReplace, "interval: 5s\n      no_traffic_interval: 1s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
-	})
+	s := startStack(t, "limits", settlingSoon)
 	const rounds = 20
-	untold := 0
+	var all tally
 	for i := range rounds {
 		k := []int{1, 10, 100}[i%3]
 		t.Run(fmt.Sprintf("round %d, budget %d", i+1, k), func(t *testing.T) {
@@ -33,17 +31,28 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				time.Sleep(rand.N(600 * time.Millisecond))
 				s.Remit.Kill()
 			})
-			untold += r.check(t, s, k)
+			r.check(t, s, k, &all)
 		})
 	}
-	t.Logf("%d allows were committed and never told", untold)
+	t.Logf("over %d kills: %+v", rounds, all)
+	if all.Unanswered == 0 || all.Labels == 0 || all.Facts == 0 || all.Labels == rounds {
+		t.Errorf("no kill came at a moment that matters: %+v", all)
+	}
 	if out, err := s.Remit.Run(t.Context(), "log", "verify"); err != nil {
 		t.Errorf("after %d kills: %v\n%s", rounds, err, out)
 	}
 }
 
+// tally says what the kills came upon.
+type tally struct {
+	Unanswered    int // requests that remit did not answer
+	Untold        int // allows that were committed and never told
+	Labels, Facts int // that were there before the kill
+}
+
 // The moment that matters most, made certain: remit dies between the commit of
-// an allow and its answer.
+// an allow and its answer. What nobody was told of counts: a charge, a right for
+// one use, a label, and a fact that something depends on.
 func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {
@@ -51,7 +60,7 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	}
 	const decided = "answer <- s.render.response(s.decide(deciding, e), e.Headers)"
 	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decide(deciding, e)
-		if d.Effect == pdp.Allow && strings.HasPrefix(request.GetAttributes().GetRequest().GetHttp().GetPath(), "/v1/spend/") {
+		if d.Effect == pdp.Allow && strings.HasSuffix(request.GetAttributes().GetRequest().GetHttp().GetPath(), "?die=1") {
 			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		}
 		answer <- s.render.response(d, e.Headers)`, `"context"`, `"context"
@@ -61,38 +70,51 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startStackWith(t, binary, "limits", func(o *harness.Options) {
-		o.EnvoyReplace = append(o.EnvoyReplace, "interval: 5s\n      no_traffic_interval: 1s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
-	})
-	client := s.Client(tokenFor(t, s, "user:dies"))
-	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/1"); a.allowed() || a.decided() {
-		t.Fatalf("the answer came although remit was to die before it: %+v", a)
+	s := startStackWith(t, binary, "limits", settlingSoon)
+	for _, c := range []struct {
+		name, method, path string
+		// after is asked when remit is back, and comes out as code says: "" is an
+		// allow.
+		after, code string
+	}{
+		{"a charge", http.MethodGet, "/v1/spend/1", "/v1/spend/1", "budget_spent"},
+		{"a right for one use", http.MethodPost, "/v1/once/7", "/v1/once/7", "right_used"},
+		{"a label", http.MethodGet, "/v1/taint", "/v1/clean", "send_after_untrusted_content"},
+		{"a fact", http.MethodPost, "/v1/approve/7", "/v1/use/7", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			person := "user:dies-of-" + strings.ReplaceAll(c.name, " ", "-")
+			client := s.Client(tokenFor(t, s, person))
+			if a := ask(t.Context(), client, c.method, c.path+"?die=1"); a.allowed() || a.decided() {
+				t.Fatalf("the answer came although remit was to die before it: %+v", a)
+			}
+			s.Remit.Kill() // it is dead; this waits for it
+			restart(t, s)
+			if a := ask(t.Context(), client, c.method, c.after); a.code != c.code || a.allowed() != (c.code == "") {
+				t.Errorf("what nobody was told of does not count: %+v, want %q", a, c.code)
+			}
+			if n := allows(about(t, decisionLog(t, s, person), c.path)); n != 1 {
+				t.Errorf("%d records of the allow that nobody was told of, want 1", n)
+			}
+		})
 	}
-	s.Remit.Kill() // it is dead; this waits for it
-	whole, err := buildOnce()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Remit.Binary = whole
-	restart(t, s)
-	if a := ask(t.Context(), client, http.MethodGet, "/v1/spend/1"); a.code != "budget_spent" {
-		t.Errorf("the charge that nobody was told of is gone: %+v", a)
-	}
-	if n := allows(about(t, decisionLog(t, s, "user:dies"), "spend 1")); n != 1 {
-		t.Errorf("%d records of the allow that nobody was told of, want 1", n)
-	}
+}
+
+// settlingSoon makes Envoy report outcomes at once.
+func settlingSoon(o *harness.Options) {
+	o.EnvoyReplace = append(o.EnvoyReplace, "interval: 5s\n      no_traffic_interval: 1s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
 }
 
 // round is what the client of one round was told.
 type round struct {
-	person            string
-	spent, right, use []answer
-	tainted, approved answer
-	cleanAfterTaint   []answer
+	person           string
+	spent, right     []answer
+	taint, approval  answer   // asked for while remit is killed
+	clean, dependent []answer // asked for when it is back
 }
 
 // playRound asks for everything at once while kill happens, starts remit again
-// and asks for everything again.
+// and asks for everything again, and for what depends on it.
 func playRound(t *testing.T, s *harness.Stack, person string, k int, kill func()) *round {
 	t.Helper()
 	client := s.Client(tokenFor(t, s, person))
@@ -106,36 +128,35 @@ func playRound(t *testing.T, s *harness.Stack, person string, k int, kill func()
 	}
 	burst()
 	wait.Go(func() {
-		r.approved = ask(t.Context(), client, http.MethodPost, "/v1/approve/7")
-		r.tainted = ask(t.Context(), client, http.MethodGet, "/v1/taint")
+		time.Sleep(rand.N(300 * time.Millisecond))
+		r.approval = ask(t.Context(), client, http.MethodPost, "/v1/approve/7")
+		r.taint = ask(t.Context(), client, http.MethodGet, "/v1/taint")
 	})
 	wait.Go(kill)
 	wait.Wait()
 	restart(t, s)
-	if r.tainted.allowed() {
-		r.cleanAfterTaint = askAll(t.Context(), client, 16, http.MethodGet, "/v1/clean")
-	}
-	if r.approved.allowed() {
-		r.use = askAll(t.Context(), client, 16, http.MethodPost, "/v1/use/7")
-	}
+	r.clean = askAll(t.Context(), client, 16, http.MethodGet, "/v1/clean")
+	r.dependent = askAll(t.Context(), client, 16, http.MethodPost, "/v1/use/7")
 	burst()
 	wait.Wait()
 	return r
 }
 
-// check compares what the client was told with the records, and returns how
-// many allows it was not told of.
-func (r *round) check(t *testing.T, s *harness.Stack, k int) (untold int) {
+// check compares what the client was told with the records, and what is allowed
+// now with what they say happened, whether the client was told of it or not.
+func (r *round) check(t *testing.T, s *harness.Stack, k int, all *tally) {
 	t.Helper()
-	told := func(what string, answers []answer, records map[string]record, limit int) {
-		allowed := 0
+	log := decisionLog(t, s, r.person)
+	told := func(what, path string, answers ...answer) (recorded int) {
+		records, allowed := about(t, log, path), 0
 		for _, a := range answers {
 			if !a.decided() {
+				all.Unanswered++
 				continue
 			}
-			rec, recorded := records[a.decision]
+			rec, found := records[a.decision]
 			switch {
-			case !recorded:
+			case !found:
 				t.Errorf("%s: decision %s was told and is not in the records", what, a.decision)
 			case rec.Result.Allowed != a.allowed():
 				t.Errorf("%s: decision %s was told as %+v and recorded as %+v", what, a.decision, a, rec.Result)
@@ -144,23 +165,25 @@ func (r *round) check(t *testing.T, s *harness.Stack, k int) (untold int) {
 				allowed++
 			}
 		}
-		recorded := allows(records)
-		if recorded != limit {
-			t.Errorf("%s: %d allows are recorded, want exactly %d; the client was told of %d", what, recorded, limit, allowed)
-		}
-		untold += recorded - allowed
+		all.Untold += allows(records) - allowed
+		return allows(records)
 	}
-	log := decisionLog(t, s, r.person)
-	told("budget", r.spent, about(t, log, fmt.Sprintf("spend %d", k)), k)
-	told("one-use right", r.right, about(t, log, "right 7"), 1)
-	if n := count(r.cleanAfterTaint, answer.allowed); n != 0 {
-		t.Errorf("label: %d were allowed although the client had been told of the label", n)
+	if n := told("budget", fmt.Sprintf("/v1/spend/%d", k), r.spent...); n != k {
+		t.Errorf("budget: %d allows are recorded, want exactly %d", n, k)
 	}
-	if n := count(r.use, answer.allowed); n != len(r.use) {
-		t.Errorf("fact: %d of %d were allowed although the client had been told of the approval: %v", n, len(r.use), codes(r.use))
+	if n := told("one-use right", "/v1/once/7", r.right...); n != 1 {
+		t.Errorf("one-use right: %d allows are recorded, want exactly 1", n)
+	}
+	tainted, approved := told("label", "/v1/taint", r.taint), told("fact", "/v1/approve/7", r.approval)
+	all.Labels += tainted
+	all.Facts += approved
+	if n, want := told("after the label", "/v1/clean", r.clean...), len(r.clean)*(1-tainted); n != want {
+		t.Errorf("label: %d were allowed, want %d, after %d were recorded to bring it in: %v", n, want, tainted, codes(r.clean))
+	}
+	if n, want := told("after the fact", "/v1/use/7", r.dependent...), len(r.dependent)*approved; n != want {
+		t.Errorf("fact: %d were allowed, want %d, after %d were recorded to establish it: %v", n, want, approved, codes(r.dependent))
 	}
 	sessionAgrees(t, s, log)
-	return untold
 }
 
 // restart starts remit again and waits until Envoy has found it.
@@ -197,7 +220,7 @@ type record struct {
 			Credential string
 		}
 		Session struct{ ID string }
-		Target  struct{ Resource string }
+		Request struct{ Path string }
 	} `json:"input"`
 }
 
@@ -220,12 +243,12 @@ func decisionLog(t *testing.T, s *harness.Stack, person string) (records []recor
 	return records
 }
 
-// about are the records of decisions about a resource, by id.
-func about(t *testing.T, log []record, resource string) map[string]record {
+// about are the records of decisions about a path, by id.
+func about(t *testing.T, log []record, path string) map[string]record {
 	t.Helper()
 	found := make(map[string]record)
 	for _, r := range log {
-		if r.Input.Target.Resource != resource {
+		if r.Input.Request.Path != path {
 			continue
 		}
 		if _, twice := found[r.ID]; twice {

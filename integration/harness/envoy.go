@@ -169,7 +169,7 @@ func (e *Envoy) start(ctx context.Context, binary, config string) (err error) {
 
 // Ready waits until Envoy serves and finds remit.
 func (e *Envoy) Ready(ctx context.Context) error {
-	return poll(ctx, 20*time.Second, func() error {
+	return poll(ctx, time.Minute, func() error {
 		if err := e.process.alive(); err != nil {
 			return err
 		}
