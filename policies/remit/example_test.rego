@@ -18,6 +18,10 @@ request := {
 		"registered": true,
 		"claims": {},
 		"chain": [{"id": "user:ada"}],
+		"activity": {"windows": {
+			"1m": {"actions": {"lo": 3, "hi": 5}},
+			"1h": {"denied": {"lo": 0, "hi": 1}},
+		}},
 		"profile": {
 			"systems": ["tickets"],
 			"operations": ["discover", "read", "write", "send", "delete", "credential"],
@@ -41,14 +45,16 @@ request := {
 	"action": {"operation": "read", "tool": "read_ticket", "arguments": {"ticket": "7"}, "digest": "d1"},
 	"target": {
 		"known": true,
+		"id": "tickets:ticket 7",
 		"system": "tickets",
 		"resource": "ticket 7",
 		"sensitivity": "internal",
 		"level": 1,
+		"labels": [],
 		"definition": {"state": "unpinned"},
 		"new_to_session": false,
 	},
-	"memory": {"same_call": {"this": ring([])}},
+	"memory": {"same_call": {"this": ring([])}, "marked": {"here": unmarked}},
 	"budgets": {},
 	"task": {},
 	"time": {"now_ns": now},
@@ -84,6 +90,12 @@ never := {
 	"lost_until_ns": 0,
 	"complete_from_ns": 0,
 }
+
+# A target that nobody who carried a label wrote to.
+unmarked := object.union(never, {"ttl_ns": (25 * 60) * minute})
+
+# A target that was marked with labels a minute ago.
+marked(names) := object.union(settled(1), {"ttl_ns": (25 * 60) * minute, "values": [names]})
 
 # A `last` that happened minutes ago, and is settled.
 settled(ago) := object.union(never, {

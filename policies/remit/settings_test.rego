@@ -8,6 +8,7 @@ test_limits_are_numbers if {
 		settings.write_age_seconds, settings.destructive_age_seconds, settings.actions_per_minute,
 		settings.same_call_per_minute, settings.denials_in_a_row, settings.denials_to_quarantine,
 		settings.max_targets, settings.max_systems,
+		settings.agent_actions_per_minute, settings.agent_denials_per_hour,
 	] {
 		is_number(limit)
 		limit > 0

@@ -25,7 +25,7 @@ deny contains {
 	"controls": ["ASI02"],
 } if {
 	grave
-	not input.session.age_seconds <= settings.destructive_age_seconds
+	not fresh
 }
 
 deny contains {
@@ -41,5 +41,7 @@ grave if {
 	input.target.known
 	input.action.operation in settings.destructive
 }
+
+fresh if input.session.age_seconds <= settings.destructive_age_seconds
 
 granted if input.target.system in input.agent.profile.destructive

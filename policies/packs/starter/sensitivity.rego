@@ -11,11 +11,11 @@ import data.remit.settings
 
 deny contains {
 	"code": "session_too_old",
-	"message": sprintf("the session is too old for a target that is %s", [input.target.sensitivity]),
+	"message": "the session is too old for a target this sensitive",
 	"controls": ["ASI03"],
 } if {
 	input.session.state != "none"
-	not input.session.age_seconds <= settings.max_age_seconds[input.target.sensitivity]
+	not fresh_enough
 }
 
 deny contains {
@@ -25,5 +25,11 @@ deny contains {
 } if {
 	input.session.state != "none"
 	input.action.operation in settings.writes
-	not input.session.age_seconds <= settings.write_age_seconds
+	not fresh_enough_to_write
 }
+
+# Rules of their own: what is undefined in `not a <= b` leaves the whole line
+# undefined, and nothing would be denied.
+fresh_enough if input.session.age_seconds <= settings.max_age_seconds[input.target.sensitivity]
+
+fresh_enough_to_write if input.session.age_seconds <= settings.write_age_seconds

@@ -77,6 +77,45 @@ denials := {
 	},
 	"task_actions_spent": {"session": {"actions": 5, "task": {"source": "declared", "limits": {"actions": 5}}}},
 	"body_not_seen": {"request": {"body_state": "truncated"}},
+	"outside_after_secret": {
+		"session": {"labels": {"secret": {"since_seconds": 1}}},
+		"target": {"labels": ["outside"]},
+	},
+}
+
+# What an agent does over all its sessions.
+test_an_agent_that_begins_anew_is_not_forgotten if {
+	busy := {"agent": {"activity": {"windows": {"1m": {"actions": {"hi": settings.agent_actions_per_minute}}}}}}
+	"too_many_actions" in codes(busy)
+	probing := {"agent": {"activity": {"windows": {"1h": {"denied": {"hi": settings.agent_denials_per_hour}}}}}}
+	effect(probing) == "allow"
+	"too_many_denials" in codes(object.union(probing, {"action": {"operation": "write"}}))
+}
+
+# What is not there is not little: the rules that compare deny without it.
+needed := {
+	"/session/age_seconds": "session_too_old",
+	"/target/sensitivity": "session_too_old",
+	"/target/level": "sensitivity_out_of_task",
+	"/session/windows": "too_many_actions",
+	"/agent/activity": "too_many_actions",
+	"/session/targets": "reach",
+}
+
+test_what_is_not_there_denies[path] if {
+	some path, code in needed
+	whole := example.changed({"target": {"new_to_session": true}})
+	d := authz.decision with input as json.remove(whole, [path])
+	d.effect == "deny"
+	code in example.codes(d.reasons)
+}
+
+test_a_write_without_an_age_is_denied if {
+	write := example.changed({"action": {"operation": "delete"}, "agent": {"activity": {"windows": {"1h": {"denied": {"hi": 0}}}}}})
+	d := authz.decision with input as json.remove(write, ["/session/age_seconds"])
+	example.codes(d.reasons) & {"write_too_late", "destructive_too_late"} == {"write_too_late", "destructive_too_late"}
+	unknown := authz.decision with input as json.remove(write, ["/agent/activity/windows/1h"])
+	"too_many_denials" in example.codes(unknown.reasons)
 }
 
 # What must be seen whole before it is judged.
@@ -162,6 +201,49 @@ test_reading_a_credential_marks_the_session if {
 	d := authz.decision with input as example.changed({"action": {"operation": "credential"}})
 	d.effect == "allow"
 	d.labels == {"secret"}
+}
+
+carrying(label) := {"session": {"labels": {label: {"since_seconds": 1}}}}
+
+test_a_write_hands_its_labels_on if {
+	write := object.union(carrying("secret"), {"action": {"operation": "write"}})
+	d := authz.decision with input as example.changed(write)
+	d.effect == "allow"
+	{"fact": "marked", "key": ["tickets:ticket 7"], "value": [{"secret"}], "on": "allowed"} in d.remember
+
+	again := object.union(write, {"memory": {"marked": {"here": example.marked(["untrusted-content"])}}})
+	more := authz.decision with input as example.changed(again)
+	{"fact": "marked", "key": ["tickets:ticket 7"], "value": [{"secret", "untrusted-content"}], "on": "allowed"} in more.remember
+
+	plain := authz.decision with input as example.changed({"action": {"operation": "write"}})
+	every memo in plain.remember { memo.fact != "marked" }
+	harmless := authz.decision with input as example.changed(object.union(carrying("pii"), {"action": {"operation": "write"}}))
+	every memo in harmless.remember { memo.fact != "marked" }
+}
+
+test_a_read_takes_them_on if {
+	marked := {"memory": {"marked": {"here": example.marked(["secret"])}}}
+	d := authz.decision with input as example.changed(marked)
+	d.labels == {"secret"}
+	unmarked := authz.decision with input as example.request
+	unmarked.labels == set()
+}
+
+# Nobody can say what the target was handed: everything that there is.
+test_a_read_of_what_may_have_been_marked if {
+	lost := {"memory": {"marked": {"here": {"lost_until_ns": example.now}}}}
+	d := authz.decision with input as example.changed(lost)
+	d.labels == object.keys(settings.taint)
+}
+
+test_sensitive_reads_are_charged if {
+	sensitive := {"target": {"sensitivity": "confidential", "level": 2}}
+	d := authz.decision with input as example.changed(sensitive)
+	d.charge == {"sensitive_reads": 1}
+	plain := authz.decision with input as example.request
+	plain.charge == {}
+	write := authz.decision with input as example.changed(object.union(sensitive, {"action": {"operation": "write"}}))
+	write.charge == {}
 }
 
 test_every_call_is_remembered if {

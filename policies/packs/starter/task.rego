@@ -43,7 +43,7 @@ deny contains {"code": "tool_out_of_task", "message": "this tool is not part of 
 
 deny contains {"code": "sensitivity_out_of_task", "message": "this is more sensitive than the agent's work"} if {
 	input.target.known
-	not input.target.level <= ceiling
+	not within_ceiling
 }
 
 deny contains {
@@ -68,6 +68,8 @@ permitted_by(scope, list, name) if name in scope[list]
 profile := input.agent.profile
 
 session_task := input.session.task
+
+within_ceiling if input.target.level <= ceiling
 
 levels := {"public": 0, "internal": 1, "confidential": 2, "restricted": 3}
 

@@ -32,9 +32,19 @@ taint := {
 	"secret": {"send"},
 }
 
+# The label of targets that others can listen at: what carries a secret may not
+# ask there, not even to read.
+outside := "outside"
+
 # Runaway loops: actions in a minute, the same call in a minute, denials in a
 # row, and denials in a row after which the session is quarantined.
 actions_per_minute := 200
+
+# The same over all sessions of an agent that acts for one person: actions in a
+# minute, and denials in an hour after which it may change nothing.
+agent_actions_per_minute := 600
+
+agent_denials_per_hour := 100
 
 same_call_per_minute := 10
 
