@@ -44,6 +44,9 @@ type Stack struct {
 	Envoy  *Envoy
 	Policy string // the folder of the bundle in force
 	Data   string // remit's state directory
+	// Recording keeps what the clients of [Stack.Client] and [Stack.Connect]
+	// send; nil where nothing is recorded. It is set before they are made.
+	Recording *Recording
 
 	discovery *process // Istio's, where there is a mesh
 	// remit's addresses, where there is a mesh
@@ -192,16 +195,23 @@ func (s *Stack) Client(token string) *http.Client {
 	}
 	return &http.Client{
 		Timeout:   30 * time.Second,
-		Transport: bearer{token, &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 256}},
+		Transport: bearer{token, s.Recording, &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 256}},
 	}
 }
 
 type bearer struct {
-	token string
-	next  http.RoundTripper
+	token     string
+	recording *Recording
+	next      http.RoundTripper
 }
 
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.recording != nil {
+		r = r.Clone(r.Context())
+		if err := b.recording.see(r); err != nil {
+			return nil, err
+		}
+	}
 	if b.token != "" {
 		r = r.Clone(r.Context())
 		r.Header.Set("authorization", "Bearer "+b.token)
