@@ -49,12 +49,17 @@ marked if history.possibly_within("marked", "here", "24h")
 # The labels that it was marked with; all that there are where nobody can say.
 default held := set()
 
-held := {name | some name in history.last_values("marked", "here", "24h")[0]} if {
+held := {name | some name in named} if {
 	marked
-	history.surely_within("marked", "here", "24h")
+	named
 }
 
 held := object.keys(settings.taint) if {
 	marked
-	not history.surely_within("marked", "here", "24h")
+	not named
+}
+
+named := names if {
+	names := history.last_values("marked", "here", "24h")[0]
+	is_array(names)
 }

@@ -234,6 +234,9 @@ test_a_read_of_what_may_have_been_marked if {
 	lost := {"memory": {"marked": {"here": {"lost_until_ns": example.now}}}}
 	d := authz.decision with input as example.changed(lost)
 	d.labels == object.keys(settings.taint)
+	unreadable := {"memory": {"marked": {"here": {"settled": true, "settled_at_ns": example.now, "values": ["fingerprint"]}}}}
+	all := authz.decision with input as example.changed(unreadable)
+	all.labels == object.keys(settings.taint)
 }
 
 test_sensitive_reads_are_charged if {
