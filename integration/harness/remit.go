@@ -52,7 +52,7 @@ func (r *Remit) Start(ctx context.Context) error {
 		return err
 	}
 	r.process = p
-	return poll(ctx, 30*time.Second, func() error {
+	return poll(ctx, time.Minute, func() error {
 		if err := p.alive(); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("there is no engine %q: compiled, topdown or both", o.Engine)
 	}
 	modules, problems := parse(s.Modules)
-	problems = append(problems, forbidden(modules)...)
+	problems = append(problems, slices.Concat(forbidden(modules), scattered(modules))...)
 	declared, more := readDeclarations(s)
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, problems.err()
