@@ -100,7 +100,7 @@ func (s *Session) begun() string {
 // anyRevoked reports whether one of the agent's sessions was revoked: asking for
 // another is then no way around it that a policy does not see.
 func (t *turn) anyRevoked(revocations *Revocations) bool {
-	if t.agent == nil {
+	if t.agent == nil || !revocations.NameSessions() {
 		return false
 	}
 	for id, s := range t.state.Sessions {

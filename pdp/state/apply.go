@@ -35,8 +35,8 @@ func (p *Partition) Apply(e *Entry) {
 }
 
 func (p *Partition) decided(e *Entry, fx *Effects) {
-	if p.Root.ID == "" {
-		p.Root = fx.Root
+	if e.Seq == 1 {
+		p.Root, p.Lost, p.LostMarks = fx.Root, fx.Lost, fx.LostMarks
 	}
 	if fx.Generation != "" {
 		p.declare(fx, e.At)
@@ -45,6 +45,7 @@ func (p *Partition) decided(e *Entry, fx *Effects) {
 	if fx.Open != nil {
 		p.open(e, fx, agent)
 	}
+	p.prune(e)
 	session := p.Sessions[fx.Session]
 	if fx.Question != pdp.AboutAction {
 		p.asked(e, fx, agent, session)
@@ -140,19 +141,12 @@ func (p *Partition) open(e *Entry, fx *Effects, agent *Agent) {
 		agent.OpenMinute, agent.Opened = minute, 0
 	}
 	agent.Opened++
-	p.prune(e.At)
-}
-
-// prune forgets sessions that ended long ago, so that a partition stays
-// bounded however many sessions an agent begins.
-func (p *Partition) prune(now int64) {
-	for id, s := range p.Sessions {
-		if s.InFlight == 0 && now > s.Forgotten() {
-			delete(p.Sessions, id)
-			if p.Refs[s.Ref] == id {
-				delete(p.Refs, s.Ref)
-			}
-		}
+	agent.Open = append(slices.DeleteFunc(agent.Open, func(id string) bool {
+		s := p.Sessions[id]
+		return s == nil || s.ended(e.At)
+	}), o.ID)
+	if p.marksLost(e.At) && (!o.Alone || o.Ref.By == ByClaim) {
+		p.label(p.Sessions[o.ID], agent, Label{Name: pdp.LabelIncomplete, At: e.At, Seq: e.Seq, Source: "state"})
 	}
 }
 

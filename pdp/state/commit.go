@@ -120,6 +120,9 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 			Credential: c.Agent.Credential.Fingerprint,
 		},
 	}
+	if t.state.Seq == 0 {
+		fx.Lost, fx.LostMarks = t.state.Lost, t.state.LostMarks
+	}
 	if g := c.Generation; g.ID != "" && g.ID != t.state.Generation {
 		fx.Generation, fx.Declares = g.ID, declares(g.Declared)
 	}

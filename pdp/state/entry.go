@@ -93,14 +93,16 @@ type Effects struct {
 	// Question is what was asked: only about an action is anything done.
 	Question pdp.Question
 	Root     pdp.Principal // of the partition, for its first entry
-	Agent    pdp.Principal
-	Open     *Opening // a session begins with this action
-	Session  string   // id; "" when a denied admission counts at the agent alone
-	Action   Acted
-	Charges  []Charge
-	Notes    []Note
-	Labels   []string
-	Flight   *Flight
+	// Lost and LostMarks: see [Partition.Lose]; of the first entry alone.
+	Lost, LostMarks int64
+	Agent           pdp.Principal
+	Open            *Opening // a session begins with this action
+	Session         string   // id; "" when a denied admission counts at the agent alone
+	Action          Acted
+	Charges         []Charge
+	Notes           []Note
+	Labels          []string
+	Flight          *Flight
 
 	Quarantine bool
 	Close      bool

@@ -83,6 +83,8 @@ func codeObserved(c *coder, o *pdp.Observed) {
 func codeEffects(c *coder, e *Effects) {
 	number(c, &e.Question)
 	codePrincipal(c, &e.Root)
+	c.moment(&e.Lost)
+	c.moment(&e.LostMarks)
 	codePrincipal(c, &e.Agent)
 	optional(c, &e.Open, codeOpening)
 	word(c, &e.Session)

@@ -99,6 +99,8 @@ func (t *turn) byRef(ref Ref, shared bool, revocations *Revocations) {
 	t.ref, t.shared = ref, shared
 	s := t.state.Sessions[t.state.Refs[ref]]
 	switch {
+	case s == nil && t.state.hasEnded(ref, t.at):
+		t.ended = &Session{Ref: ref, Closed: true}
 	case s == nil:
 	case s.Shared && !s.Closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
 		t.afterRevocation = true
@@ -191,6 +193,9 @@ func (t *turn) limits() *pdp.Refusal {
 	if open := t.openSessions(); open >= t.settings.MaxOpen {
 		return t.tooMany(fmt.Sprintf("%d sessions are open", open))
 	}
+	if n := len(t.state.Sessions); n >= maxSessions {
+		return t.tooMany(fmt.Sprintf("the partition has %d sessions", n))
+	}
 	return nil
 }
 
@@ -202,8 +207,8 @@ func (t *turn) openSessions() (open int) {
 	if t.agent == nil {
 		return 0
 	}
-	for _, s := range t.state.Sessions {
-		if s.Agent == t.agent.Is && !s.ended(t.at) {
+	for _, id := range t.agent.Open {
+		if s := t.state.Sessions[id]; s != nil && !s.ended(t.at) {
 			open++
 		}
 	}

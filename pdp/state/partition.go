@@ -2,8 +2,9 @@ package state
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
 	"strings"
-	"time"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -26,6 +27,12 @@ type Partition struct {
 	Refs       map[Ref]string // what selects a session → its id
 	Flights    map[string]*InFlight
 	Checks     map[string]string // key of a check in flight → decision id
+	// Ended are the claims' sessions of which nothing else is remembered, sorted
+	// by reference.
+	Ended []Ended
+	// Lost and LostMarks say that counts, and marks, from before these times may
+	// have been given up: see [Rest]. 0 where everything is there.
+	Lost, LostMarks int64
 	// order holds the ids of flights, oldest first, some perhaps settled; nil
 	// where nothing was put in flight since the partition was read.
 	order []string
@@ -59,6 +66,8 @@ type Agent struct {
 	Past     Labels // of sessions too long ago to reach a new one
 	Memory   Memory
 	LastSeen int64 // of any of its sessions
+	// Open are the sessions that had not ended when the last one began.
+	Open []string
 	// Opened counts the sessions begun in the minute OpenMinute.
 	OpenMinute int64
 	Opened     int
@@ -129,6 +138,16 @@ const (
 	ByAdmission RefKind = 3 // the token that remit issued for it
 )
 
+// hash stands for the reference where it must take little space.
+func (r Ref) hash() uint64 {
+	b := append(make([]byte, 0, 256), byte(r.By))
+	for _, part := range []string{r.Agent.Issuer, r.Agent.ID, r.Name} {
+		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+	}
+	sum := sha256.Sum256(b)
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
 func compareRefs(a, b Ref) int {
 	return cmp.Or(cmp.Compare(a.By, b.By), comparePrincipals(a.Agent, b.Agent), strings.Compare(a.Name, b.Name))
 }
@@ -147,43 +166,6 @@ func (p *Partition) AppendBinary(dst []byte) []byte { return encode(dst, p, code
 // partition are slices of s. Anything else is an error, which is an [ErrFormat]
 // where another version wrote it.
 func DecodePartition(s string) (*Partition, error) { return decode(s, codePartition) }
-
-// Forgettable reports whether nothing in the partition matters any more at
-// now: every session has ended, nothing is in flight, and labels, facts and
-// budgets have run out.
-func (p *Partition) Forgettable(now int64) bool {
-	for _, s := range p.Sessions {
-		if now <= s.Forgotten() && !s.over(now, int64(forgetAfter)) {
-			return false
-		}
-	}
-	if len(p.Flights) > 0 && now < p.Last+int64(forgetAfter) {
-		return false
-	}
-	for _, a := range p.Agents {
-		if now <= a.LastSeen+int64(forgetAfter) || !a.Memory.forgettable(now) {
-			return false
-		}
-	}
-	return p.Memory.forgettable(now) && now > p.Last+int64(forgetAfter)
-}
-
-// overdue is how long after its deadline an outcome may still settle an action.
-const overdue = time.Hour
-
-// forgetAfter is how long an ended session is remembered at least. It is not
-// less than the longest that labels may be carried.
-const forgetAfter = 31 * 24 * time.Hour
-
-// Forgotten is when the session is forgotten at the earliest, though a token
-// should still name it.
-func (s *Session) Forgotten() int64 { return s.Expires + int64(forgetAfter) }
-
-// over reports whether an agent's own session (not one that a claim names,
-// which stays as a tombstone) ended more than grace ago.
-func (s *Session) over(now, grace int64) bool {
-	return s.Shared && s.ended(now-grace)
-}
 
 // ended reports whether the session takes no more actions at now. The limits
 // are closed: at exactly its age or idle time it still does. A quarantine is

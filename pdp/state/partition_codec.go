@@ -15,6 +15,9 @@ func codePartition(c *coder, p *Partition) {
 	dict(c, &p.Sessions, strings.Compare, word[string], pointer(codeSession))
 	dict(c, &p.Agents, comparePrincipals, codePrincipal, pointer(p.codeAgent))
 	dict(c, &p.Refs, compareRefs, codeRef, word[string])
+	list(c, &p.Ended, codeEnded)
+	c.moment(&p.Lost)
+	c.moment(&p.LostMarks)
 	dict(c, &p.Flights, strings.Compare, word[string], pointer(codeInFlight))
 	dict(c, &p.Checks, strings.Compare, text[string], word[string])
 }
@@ -61,6 +64,7 @@ func (p *Partition) codeAgent(c *coder, a *Agent) {
 	list(c, (*[]Label)(&a.Past), codeLabel)
 	codeMemory(c, &a.Memory)
 	c.moment(&a.LastSeen)
+	list(c, &a.Open, word[string])
 	c.int(&a.OpenMinute)
 	number(c, &a.Opened)
 	c.uint(&a.Asked)

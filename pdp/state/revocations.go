@@ -14,7 +14,8 @@ import (
 // Revocations are the revocation points of a store: the fold of its entries of
 // the kinds [Revoked] and [Lifted]. Immutable; the zero value and nil have none.
 type Revocations struct {
-	points map[mark]*pdp.Revocation
+	points   map[mark]*pdp.Revocation
+	sessions int // how many of them are of sessions
 }
 
 // A mark is what a point is found by, and what an action is found to carry.
@@ -45,7 +46,17 @@ func (r *Revocations) With(entries ...*Entry) *Revocations {
 	}
 	now := time.Unix(0, entries[len(entries)-1].At)
 	maps.DeleteFunc(next.points, func(_ mark, point *pdp.Revocation) bool { return !point.In(now) })
+	next.countSessions()
 	return next
+}
+
+func (r *Revocations) countSessions() {
+	r.sessions = 0
+	for at := range r.points {
+		if at.kind == pdp.RevokedSession {
+			r.sessions++
+		}
+	}
 }
 
 // apply changes r, which nobody else has yet. Revoking what is revoked never
@@ -186,6 +197,11 @@ func (r *Revocations) principal(kind pdp.RevocationKind, p pdp.Principal, now ti
 	return cmp.Or(r.find(mark{kind, p.ID, ""}, now), r.find(mark{kind, p.ID, p.Issuer}, now))
 }
 
+// NameSessions reports whether any point is of a session.
+func (r *Revocations) NameSessions() bool {
+	return r != nil && r.sessions > 0
+}
+
 func (r *Revocations) named(kind pdp.RevocationKind, name string, now time.Time) *pdp.Revocation {
 	if name == "" {
 		return nil
@@ -245,6 +261,7 @@ func DecodeRevocations(b []byte) (*Revocations, error) {
 	for _, point := range *points {
 		r.points[markOf(point)] = point
 	}
+	r.countSessions()
 	return r, nil
 }
 

@@ -34,7 +34,8 @@ var activityFields = value.NewFields(
 	activityField{Name: "max_sensitivity", Read: func(v *activityView) value.Value { return value.Str(levelName(v.a().Activity.highest())) }},
 	activityField{Name: "max_level", Read: func(v *activityView) value.Value { return value.Int(int64(v.a().Activity.highest())) }},
 	activityField{Name: "wrote", Read: func(v *activityView) value.Value { return value.Of(v.a().Activity.Wrote) }},
-	activityField{Name: "windows", Read: func(v *activityView) value.Value { return windowsValue(&v.a().Activity, v.at) }},
+	activityField{Name: "complete_from_ns", Read: func(v *activityView) value.Value { return value.Int(v.completeFrom()) }},
+	activityField{Name: "windows", Read: func(v *activityView) value.Value { return windowsValue(&v.a().Activity, v.at, v.state.Lost) }},
 )
 
 // past are the labels that do not reach the session because they are too old:
@@ -117,14 +118,31 @@ func labelsValue(labels Labels, now int64) value.Value {
 	return value.Obj(members...)
 }
 
+// completeFrom is since when everything the agent did is counted: nothing is
+// known of the time before.
+func (v *activityView) completeFrom() int64 {
+	if v.state.Seq == 0 {
+		return v.at
+	}
+	return v.state.Created
+}
+
+// anyNumber is more than any limit: what nobody can say.
+const anyNumber = 1<<53 - 1
+
 // windowsValue shows the built-in windows as intervals: what happened within a
-// window is at least lo and at most hi.
-func windowsValue(a *Activity, now int64) value.Value {
+// window is at least lo and at most hi. Where something that happened as late
+// as lost may have been given up, nobody can say how much it was.
+func windowsValue(a *Activity, now, lost int64) value.Value {
 	members := make([]value.Member, len(windowSizes))
 	for i, size := range windowSizes {
 		w := a.Windows[i].at(now, size.Size)
 		between := func(current, previous uint32) value.Value {
-			return value.Obj(value.M("lo", value.Int(int64(current))), value.M("hi", value.Int(int64(current)+int64(previous))))
+			hi := int64(current) + int64(previous)
+			if lost > 0 && lost >= now-size.Size {
+				hi = anyNumber
+			}
+			return value.Obj(value.M("lo", value.Int(int64(current))), value.M("hi", value.Int(hi)))
 		}
 		operations := make([]value.Member, len(w.Current.ByOperation))
 		for op := range operations {

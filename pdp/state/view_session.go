@@ -57,7 +57,7 @@ var sessionFields = value.NewFields(
 	sessionField{Name: "max_level", Read: func(v *sessionView) value.Value { return value.Int(int64(v.s().Activity.highest())) }},
 	sessionField{Name: "wrote", Read: func(v *sessionView) value.Value { return value.Of(v.s().Activity.Wrote) }},
 	sessionField{Name: "labels", Read: func(v *sessionView) value.Value { return labelsValue(v.labels(), v.at) }},
-	sessionField{Name: "windows", Read: func(v *sessionView) value.Value { return windowsValue(&v.s().Activity, v.at) }},
+	sessionField{Name: "windows", Read: func(v *sessionView) value.Value { return windowsValue(&v.s().Activity, v.at, 0) }},
 	sessionField{Name: "recent", Read: (*sessionView).recent},
 	sessionField{Name: "shared", Read: func(v *sessionView) value.Value { return value.Of(v.shared) }},
 	sessionField{Name: "in_flight", Read: (*sessionView).inFlight},
@@ -114,6 +114,9 @@ func (v *sessionView) task() value.Value {
 func (t *turn) labels() (labels Labels) {
 	if t.session != nil {
 		labels = t.session.Labels
+	}
+	if t.session == nil && t.state.marksLost(t.at) {
+		labels = Labels{{Name: pdp.LabelIncomplete, At: t.at, Source: "state"}}
 	}
 	if t.agent == nil {
 		return labels

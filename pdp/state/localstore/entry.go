@@ -2,7 +2,10 @@ package localstore
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
+
+	"github.com/remit-pdp/remit/pdp/state"
 )
 
 // What an entry of the journal is.
@@ -40,8 +43,20 @@ func checksum(kind uint8, payload []byte) uint32 {
 // journal was made with, and the position of its first byte.
 const (
 	segmentHead = 64
-	magic       = "remit-j1"
+	magic       = "remit-j2" // the last character is the format
 )
+
+// otherFormat reports whether a file that begins with head is what magic says,
+// in another format.
+func otherFormat(head, magic string) bool {
+	kind := len(magic) - 1
+	return len(head) > kind && head[:kind] == magic[:kind] && head[kind] != magic[kind]
+}
+
+func formatError(head, magic string) error {
+	return fmt.Errorf("it is in the format %s, this version of remit reads %s: go on with the version that wrote it, or begin with an empty state directory: %w",
+		head[:len(magic)], magic, state.ErrFormat)
+}
 
 func putHeader(b []byte, keyName string, first uint64) {
 	copy(b, magic)

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -83,21 +82,11 @@ func (r *Reader) Partitions(ctx context.Context, visit func(*state.Partition) er
 	if err != nil {
 		return err
 	}
-	folded, err := fold(r.dir, r.keys.Name(), list)
+	folded, err := fold(r.dir, r.keys.Name(), list, anybody)
 	if err != nil {
 		return err
 	}
-	all := make([]*state.Partition, 0, len(folded.partitions))
-	for _, k := range folded.partitions {
-		all = append(all, k.partition)
-	}
-	slices.SortFunc(all, func(a, b *state.Partition) int { return slices.Compare(a.Key[:], b.Key[:]) })
-	for _, p := range all {
-		if err := errors.Join(ctx.Err(), visit(p)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return folded.shelf.partitions(ctx, visit)
 }
 
 // Revocations returns the points that the snapshot and the journal have now.
@@ -106,7 +95,7 @@ func (r *Reader) Revocations() (*state.Revocations, error) {
 	if err != nil {
 		return nil, err
 	}
-	folded, err := fold(r.dir, r.keys.Name(), list)
+	folded, err := fold(r.dir, r.keys.Name(), list, anybody)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +119,7 @@ func readEntries(ctx context.Context, dir, keyName string, from state.Position, 
 			}
 			e, err := state.DecodeEntry(string(payload))
 			if err != nil {
-				return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
+				return unread(at, err)
 			}
 			return errors.Join(ctx.Err(), visit(at, e))
 		})

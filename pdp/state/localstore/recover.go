@@ -1,6 +1,7 @@
 package localstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,7 @@ import (
 
 // recovered is what a directory holds: partitions, and where to write on.
 type recovered struct {
-	partitions map[pdp.PartitionKey]*kept
+	shelf *shelf
 	// revocations are those of the snapshot, revoking the entries after it.
 	revocations *state.Revocations
 	revoking    []*state.Entry
@@ -22,9 +23,9 @@ type recovered struct {
 
 // fold replays the journal over the newest good snapshot. It changes nothing
 // on disk.
-func fold(dir, keyName string, list []segmentFile) (*recovered, error) {
-	r := &recovered{partitions: make(map[pdp.PartitionKey]*kept)}
-	begin, err := r.loadSnapshot(dir, keyName)
+func fold(dir, keyName string, list []segmentFile, limit int) (*recovered, error) {
+	r := &recovered{shelf: newShelf(limit)}
+	begin, err := r.loadSnapshot(dir, keyName, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +49,14 @@ func fold(dir, keyName string, list []segmentFile) (*recovered, error) {
 
 // loadSnapshot takes the newest snapshot that is good, and returns the position
 // to replay from.
-func (r *recovered) loadSnapshot(dir, keyName string) (state.Position, error) {
+func (r *recovered) loadSnapshot(dir, keyName string, limit int) (state.Position, error) {
 	paths, err := snapshotPaths(dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, path := range paths {
-		s, err := readSnapshot(path, keyName)
+		shelf := newShelf(limit)
+		s, err := readSnapshot(path, keyName, shelf.put)
 		if errors.Is(err, ErrCorrupt) {
 			r.notes = append(r.notes, err.Error()+"; the journal is replayed from further back instead")
 			continue
@@ -62,10 +64,9 @@ func (r *recovered) loadSnapshot(dir, keyName string) (state.Position, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, k := range s.partitions {
-			r.partitions[k.partition.Key] = &k
-		}
-		r.reached, r.revocations = s.reached, s.revocations
+		shelf.lostCounts.Store(s.lostCounts)
+		shelf.lostMarks.Store(s.lostMarks)
+		r.shelf, r.reached, r.revocations = shelf, s.reached, s.revocations
 		return s.begin, nil
 	}
 	return 0, nil
@@ -88,7 +89,7 @@ func (r *recovered) endsBefore(current *segment) error {
 func (r *recovered) replay(at state.Position, payload []byte) error {
 	e, err := state.DecodeEntry(string(payload))
 	if err != nil {
-		return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
+		return unread(at, err)
 	}
 	if e.Revoking != nil {
 		r.revoking = append(r.revoking, e)
@@ -96,19 +97,31 @@ func (r *recovered) replay(at state.Position, payload []byte) error {
 	if e.Partition == (pdp.PartitionKey{}) {
 		return nil
 	}
-	k := r.partitions[e.Partition]
+	slot, err := r.shelf.take(context.Background(), e.Partition, anybody)
+	if err != nil {
+		return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
+	}
+	defer r.shelf.give(e.Partition, slot)
 	switch {
-	case k != nil && at <= k.at:
+	case slot.partition.Seq > 0 && at <= slot.at:
 		return nil
 	case e.Seq == 1: // the first entry, or the first after it was forgotten
-		k = &kept{partition: state.NewPartition(e.Partition)}
-		r.partitions[e.Partition] = k
-	case k == nil || e.Seq != k.partition.Seq+1:
+		slot.partition = state.NewPartition(e.Partition)
+	case e.Seq != slot.partition.Seq+1:
 		return fmt.Errorf("at position %d: an entry of partition %s is missing before number %d: %w", at, e.Partition, e.Seq, ErrCorrupt)
 	}
-	k.partition.Apply(e)
-	k.at = at
+	slot.partition.Apply(e)
+	slot.at = at
 	return nil
+}
+
+// unread says that an entry whose checksum is good cannot be read: it is of
+// another version, or nobody's.
+func unread(at state.Position, err error) error {
+	if errors.Is(err, state.ErrFormat) {
+		return fmt.Errorf("at position %d: %w", at, err)
+	}
+	return fmt.Errorf("at position %d: %w: %w", at, err, ErrCorrupt)
 }
 
 // settleTail makes the end of the journal ready to be written on: what was

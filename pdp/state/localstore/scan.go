@@ -117,6 +117,9 @@ func statSegment(path string) (segmentFile, error) {
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return segmentFile{}, fmt.Errorf("%s: read its header: %w", path, err)
 	}
+	if otherFormat(string(head), magic) {
+		return segmentFile{}, inFile(path, formatError(string(head), magic))
+	}
 	h, ok := readHeader(head)
 	if !ok || !zero(head[36:]) || filepath.Base(path) != segmentName(h.first) {
 		return segmentFile{}, fmt.Errorf("%s: its header is not that of a segment: %w", path, ErrCorrupt)

@@ -1,95 +1,168 @@
 package localstore
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
 // A snapshot is the partitions as of their latest entries, so that less of the
 // journal has to be read at the start:
 //
-//	magic, key name (16), begin (8), reached (8), count (8)
-//	the revocations: length (8), encoding
-//	for each partition: position of its latest entry (8), length (8), encoding
+//	magic, key name (16), begin (8)
+//	the revocations: length (4), encoding
+//	for each partition: 1 (1), key (16), position of its latest entry (8), rest (9), length (4), encoding
+//	0 (1), reached (8), lost counts and marks (8, 8), count (4)
 //	CRC-32C of everything before (4)
 //
 // begin is where the journal stood before the first partition was written:
 // replaying goes on there, and leaves out what a partition already holds.
-// reached is how far the journal reached afterwards.
+// reached is how far the journal reached afterwards. It is written as the
+// partitions are visited: no more of it than a part is in memory at a time.
 type snapshot struct {
 	path           string
 	begin, reached state.Position
 	revocations    *state.Revocations
-	partitions     []kept
+	count          uint32 // of partitions
+	lostCounts     int64  // see forgetting
+	lostMarks      int64
 }
 
-type kept struct {
-	at        state.Position
-	partition *state.Partition
-}
-
-const snapshotMagic = "remit-s2"
+// snapshotMagic ends with the format: see [magic].
+const snapshotMagic = "remit-s3"
 
 var errNoSnapshot = errors.New("no snapshot")
 
 func snapshotName(begin state.Position) string { return fmt.Sprintf("%016x.snapshot", uint64(begin)) }
 
-// writeSnapshot writes a snapshot in one step: it is there whole or not at all.
-func writeSnapshot(dir, keyName string, s snapshot) error {
-	b := append(make([]byte, 0, 1<<16), snapshotMagic...)
-	b = append(b, keyName...)
-	for _, n := range []uint64{uint64(s.begin), uint64(s.reached), uint64(len(s.partitions))} {
-		b = binary.BigEndian.AppendUint64(b, n)
-	}
-	b = appendSized(b, s.revocations.AppendBinary)
-	for _, k := range s.partitions {
-		b = binary.BigEndian.AppendUint64(b, uint64(k.at))
-		b = appendSized(b, k.partition.AppendBinary)
-	}
-	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	path := filepath.Join(dir, snapshotName(s.begin))
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// Snapshot writes every partition to disk, one turn at a time, so that the
+// next start replays less.
+func (s *Store) Snapshot(ctx context.Context) error {
+	s.snapshot.Lock()
+	defer s.snapshot.Unlock()
+	defer s.shelf.floor.Store(math.MaxUint64)
+	snap, err := s.beginSnapshot(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(b); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(path+".tmp"))
+	path := filepath.Join(s.dir, snapshotName(snap.begin))
+	w, err := createSnapshot(path+".tmp", s.journal.keyName, &snap)
+	if err != nil {
+		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	err = s.shelf.each(ctx, w.partition)
+	if err == nil {
+		snap.reached = s.journal.position()
+		snap.lostCounts, snap.lostMarks = s.shelf.lostCounts.Load(), s.shelf.lostMarks.Load()
+		err = errors.Join(s.journal.syncNow(), w.end(&snap))
+	}
+	// It is there whole or not at all.
+	if err = errors.Join(err, w.file.Close()); err != nil {
 		return errors.Join(err, os.Remove(path+".tmp"))
 	}
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(dir), dropSnapshots(dir))
+	s.snapshotAt.Store(uint64(snap.begin))
+	return errors.Join(syncDir(s.dir), dropSnapshots(s.dir))
+}
+
+// beginSnapshot takes the revocations and the position that goes with them:
+// no revocation that stands before it is missing.
+func (s *Store) beginSnapshot(ctx context.Context) (snapshot, error) {
+	if err := s.authority.hold(ctx); err != nil {
+		return snapshot{}, err
+	}
+	defer s.authority.release()
+	// Nothing may leave the shelf until it is known what must stay.
+	s.shelf.floor.Store(0)
+	begin := s.journal.position()
+	s.shelf.floor.Store(uint64(begin))
+	return snapshot{begin: begin, revocations: s.authority.accepted}, nil
+}
+
+// A snapshotWriter writes in parts: nobody's turn waits for the disk.
+type snapshotWriter struct {
+	file  *os.File
+	sum   hash.Hash32
+	part  []byte
+	count uint32
+}
+
+// partBytes is how much is written at a time.
+const partBytes = 1 << 20
+
+func createSnapshot(path, keyName string, s *snapshot) (*snapshotWriter, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w := &snapshotWriter{file: f, sum: crc32.New(castagnoli)}
+	w.part = append(w.part, snapshotMagic...)
+	w.part = append(w.part, keyName...)
+	w.part = binary.BigEndian.AppendUint64(w.part, uint64(s.begin))
+	w.part = appendSized(w.part, s.revocations.AppendBinary)
+	return w, nil
+}
+
+// partition appends a partition to the part, and writes the part before where
+// it is long enough.
+func (w *snapshotWriter) partition(v visited) error {
+	w.count++
+	w.part = append(append(w.part, 1), v.key[:]...)
+	w.part = binary.BigEndian.AppendUint64(w.part, uint64(v.at))
+	if v.partition != nil {
+		v.rest = restOf(v.partition)
+	}
+	w.part = v.rest.append(w.part)
+	if v.partition != nil {
+		w.part = appendSized(w.part, v.partition.AppendBinary)
+		return nil // in somebody's turn: the next one that sleeps writes
+	}
+	w.part = appendSized(w.part, func(b []byte) []byte { return append(b, v.asleep...) })
+	if len(w.part) < partBytes {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *snapshotWriter) flush() error {
+	w.sum.Write(w.part)
+	_, err := w.file.Write(w.part)
+	w.part = w.part[:0]
+	return err
+}
+
+func (w *snapshotWriter) end(s *snapshot) error {
+	w.part = append(w.part, 0)
+	w.part = binary.BigEndian.AppendUint64(w.part, uint64(s.reached))
+	w.part = binary.BigEndian.AppendUint64(w.part, uint64(s.lostCounts))
+	w.part = binary.BigEndian.AppendUint64(w.part, uint64(s.lostMarks))
+	w.part = binary.BigEndian.AppendUint32(w.part, w.count)
+	if err := w.flush(); err != nil {
+		return err
+	}
+	w.part = binary.BigEndian.AppendUint32(w.part, w.sum.Sum32())
+	return errors.Join(w.flush(), w.file.Sync())
 }
 
 // appendSized appends what encode appends, with its length in front.
 func appendSized(b []byte, encode func([]byte) []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, 0)
+	b = binary.BigEndian.AppendUint32(b, 0)
 	begin := len(b)
 	b = encode(b)
-	binary.BigEndian.PutUint64(b[begin-8:], uint64(len(b)-begin))
+	binary.BigEndian.PutUint32(b[begin-4:], uint32(len(b)-begin))
 	return b
-}
-
-// cutSized returns what [appendSized] appended, and what follows it.
-func cutSized(b []byte) (item, rest []byte, ok bool) {
-	if len(b) < 8 {
-		return nil, nil, false
-	}
-	length, b := binary.BigEndian.Uint64(b), b[8:]
-	if uint64(len(b)) < length {
-		return nil, nil, false
-	}
-	return b[:length], b[length:], true
 }
 
 // dropSnapshots keeps the two newest.
@@ -113,7 +186,8 @@ func snapshotPaths(dir string) ([]string, error) {
 	return paths, err
 }
 
-// newestSnapshot reads the newest snapshot; errNoSnapshot where there is none.
+// newestSnapshot reads the newest snapshot, its partitions left out;
+// errNoSnapshot where there is none.
 func newestSnapshot(dir, keyName string) (*snapshot, error) {
 	paths, err := snapshotPaths(dir)
 	if err != nil {
@@ -122,47 +196,5 @@ func newestSnapshot(dir, keyName string) (*snapshot, error) {
 	if len(paths) == 0 {
 		return nil, errNoSnapshot
 	}
-	return readSnapshot(paths[0], keyName)
-}
-
-func readSnapshot(path, keyName string) (*snapshot, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	bad := func(what string) error { return fmt.Errorf("%s: %s: %w", path, what, ErrCorrupt) }
-	const head = len(snapshotMagic) + 16 + 24
-	if len(b) < head+4 || string(b[:8]) != snapshotMagic {
-		return nil, bad("it is not a snapshot")
-	}
-	body := b[:len(b)-4]
-	if binary.BigEndian.Uint32(b[len(body):]) != crc32.Checksum(body, castagnoli) {
-		return nil, bad("its checksum does not match")
-	}
-	if string(b[8:24]) != keyName {
-		return nil, fmt.Errorf("%s was made with other keys: put back the seed file that belongs to the folder", path)
-	}
-	s := &snapshot{path: path, begin: state.Position(binary.BigEndian.Uint64(b[24:])), reached: state.Position(binary.BigEndian.Uint64(b[32:]))}
-	item, rest, ok := cutSized(body[head:])
-	if !ok {
-		return nil, bad("it ends too early")
-	}
-	if s.revocations, err = state.DecodeRevocations(item); err != nil {
-		return nil, bad(err.Error())
-	}
-	for range binary.BigEndian.Uint64(b[40:]) {
-		if len(rest) < 8 {
-			return nil, bad("it ends too early")
-		}
-		at := binary.BigEndian.Uint64(rest)
-		if item, rest, ok = cutSized(rest[8:]); !ok {
-			return nil, bad("it ends too early")
-		}
-		p, err := state.DecodePartition(string(item))
-		if err != nil {
-			return nil, bad(err.Error())
-		}
-		s.partitions = append(s.partitions, kept{state.Position(at), p})
-	}
-	return s, nil
+	return readSnapshot(paths[0], keyName, func(pdp.PartitionKey, state.Position, rest, string) {})
 }

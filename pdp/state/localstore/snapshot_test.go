@@ -136,8 +136,17 @@ func commitOld(t *testing.T, s *Store, key pdp.PartitionKey, id string) uint64 {
 	return e.Seq
 }
 
-// A partition in which nothing matters is forgotten by a snapshot, begins
-// anew, and replays with any snapshot or none.
+// sweep goes round the shelf often enough that what can be forgotten is.
+func sweep(s *Store) {
+	for range 3 {
+		for i := range s.shelf.shards {
+			s.shelf.sweep(&s.shelf.shards[i])
+		}
+	}
+}
+
+// A partition in which nothing matters is forgotten by a sweep, begins anew, and
+// replays with any snapshot or none.
 func TestForgettingAPartition(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -147,6 +156,7 @@ func TestForgettingAPartition(t *testing.T) {
 				t.Errorf("round %d: entry %d is number %d", round, i+1, seq)
 			}
 		}
+		sweep(s)
 		if err := s.Snapshot(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -170,8 +180,9 @@ func TestForgettingAPartition(t *testing.T) {
 	}
 }
 
-// Snapshots at the same time as each other and as commits, with partitions
-// that are forgotten all the time: no commit is lost, no number comes twice.
+// Snapshots and sweeps at the same time as each other and as commits, with
+// partitions that are forgotten all the time: no commit is lost, no number comes
+// twice.
 func TestForgettingBesideCommits(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -193,6 +204,13 @@ func TestForgettingBesideCommits(t *testing.T) {
 					t.Error(err)
 					return
 				}
+			}
+		})
+	}
+	for range 2 {
+		wait.Go(func() {
+			for writing.Load() > 0 {
+				sweep(s)
 			}
 		})
 	}

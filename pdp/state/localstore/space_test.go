@@ -148,7 +148,7 @@ func TestATooLargeEntryIsRefused(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		err := s.Append(ctx, e)
 		cancel()
-		if fits := n < size-150-len(e.AppendBinary(nil))+n; (err == nil) != fits {
+		if fits := len(e.AppendBinary(nil)) <= size-segmentHead-3*entryHead; (err == nil) != fits {
 			t.Errorf("an entry with %d bytes: %v", n, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +26,9 @@ type Options struct {
 	// SnapshotEvery is how much journal is written between snapshots; 0 is
 	// one segment.
 	SnapshotEvery int64
+	// Partitions is how many are kept, about; 0 is [DefaultPartitions]. Beyond
+	// it a new one takes the place of one that may be given up, or is refused.
+	Partitions int
 	// Queue is how many may wait for one partition; 0 is 4096.
 	Queue int
 	// Warn is told of what goes wrong off the path of decisions.
@@ -41,7 +43,7 @@ type Store struct {
 	journal   *journal
 	sealer    *sealer
 	authority *authority
-	shards    [256]shard
+	shelf     *shelf
 
 	snapshotAt atomic.Uint64 // position of the newest snapshot
 	snapshot   sync.Mutex    // held by whoever takes one
@@ -55,19 +57,8 @@ var (
 	_ state.Log   = (*Store)(nil)
 )
 
-// A shard holds some of the partitions; its lock is held for a look-up only.
-type shard struct {
-	mu    sync.Mutex
-	slots map[pdp.PartitionKey]*slot
-}
-
-// A slot is one partition and the turn on it.
-type slot struct {
-	turn    chan struct{} // whoever put something in has the turn
-	waiting atomic.Int64
-	kept
-	gone bool // forgotten: whoever waited looks the partition up again
-}
+// DefaultPartitions is how many partitions are kept where nothing is configured.
+const DefaultPartitions = 2_000_000
 
 // Open opens the store in dir, which it makes when there is none. Another
 // process that has it open is [state.ErrLocked]; a journal that is not what was
@@ -90,7 +81,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	r, err := fold(dir, name, list)
+	r, err := fold(dir, name, list, anybody)
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -100,12 +91,8 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	for _, note := range r.notes {
 		s.options.Warn(errors.New(note))
 	}
-	for i := range s.shards {
-		s.shards[i].slots = make(map[pdp.PartitionKey]*slot)
-	}
-	for key, k := range r.partitions {
-		s.shard(key).slots[key] = &slot{turn: make(chan struct{}, 1), kept: *k}
-	}
+	s.shelf = r.shelf
+	s.shelf.setLimit(s.options.Partitions)
 	s.authority = newAuthority(r.revocations.With(r.revoking...))
 	if s.journal, err = startJournal(dir, name, s.options.SegmentBytes, o.Sync, current); err != nil {
 		return nil, err
@@ -117,7 +104,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	}
 	s.startSealer(r)
 	s.snapshotAt.Store(uint64(s.journal.position()))
+	s.nameRevoked()
 	s.done.Go(s.snapshots)
+	s.done.Go(s.sweeps)
 	return s, nil
 }
 
@@ -127,6 +116,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SnapshotEvery == 0 {
 		o.SnapshotEvery = o.SegmentBytes
+	}
+	if o.Partitions == 0 {
+		o.Partitions = DefaultPartitions
 	}
 	if o.Queue == 0 {
 		o.Queue = 4096
@@ -175,46 +167,19 @@ func (s *Store) startSealer(r *recovered) {
 	go s.sealer.run()
 }
 
-func (s *Store) shard(key pdp.PartitionKey) *shard { return &s.shards[key[0]] }
-
 // Acquire implements [state.Store].
 func (s *Store) Acquire(ctx context.Context, key pdp.PartitionKey) (state.Held, error) {
-	for {
-		if s.closed.Load() {
-			return nil, fmt.Errorf("the store is closed: %w", state.ErrUnavailable)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		slot := s.slot(key)
-		if slot.waiting.Add(1) > int64(s.options.Queue) {
-			slot.waiting.Add(-1)
-			return nil, fmt.Errorf("%d wait for the partition already: %w", s.options.Queue, state.ErrUnavailable)
-		}
-		select {
-		case slot.turn <- struct{}{}:
-			slot.waiting.Add(-1)
-		case <-ctx.Done():
-			slot.waiting.Add(-1)
-			return nil, ctx.Err()
-		}
-		if !slot.gone {
-			return &held{store: s, slot: slot}, nil
-		}
-		<-slot.turn
+	if s.closed.Load() {
+		return nil, fmt.Errorf("the store is closed: %w", state.ErrUnavailable)
 	}
-}
-
-func (s *Store) slot(key pdp.PartitionKey) *slot {
-	shard := s.shard(key)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	found := shard.slots[key]
-	if found == nil {
-		found = &slot{turn: make(chan struct{}, 1), kept: kept{partition: state.NewPartition(key)}}
-		shard.slots[key] = found
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	return found
+	slot, err := s.shelf.take(ctx, key, s.options.Queue)
+	if err != nil {
+		return nil, err
+	}
+	return &held{store: s, key: key, slot: slot}, nil
 }
 
 // Append implements [state.Store].
@@ -237,8 +202,6 @@ func (s *Store) accept(ctx context.Context, e *state.Entry) (state.Position, err
 	return s.write(ctx, e)
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
 func (s *Store) write(ctx context.Context, e *state.Entry) (state.Position, error) {
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
@@ -251,6 +214,7 @@ func (s *Store) write(ctx context.Context, e *state.Entry) (state.Position, erro
 // held is a turn on a slot.
 type held struct {
 	store    *Store
+	key      pdp.PartitionKey
 	slot     *slot
 	released bool
 }
@@ -273,50 +237,13 @@ func (h *held) Commit(ctx context.Context, e *state.Entry) error {
 func (h *held) Release() {
 	if !h.released {
 		h.released = true
-		<-h.slot.turn
+		h.store.shelf.give(h.key, h.slot)
 	}
 }
 
 // Partitions implements [state.Store].
 func (s *Store) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
-	return s.each(ctx, func(slot *slot) error {
-		if slot.partition.Seq == 0 {
-			return nil
-		}
-		return visit(slot.partition)
-	})
-}
-
-// each visits every slot in a turn of its own.
-func (s *Store) each(ctx context.Context, visit func(*slot) error) error {
-	for i := range s.shards {
-		shard := &s.shards[i]
-		shard.mu.Lock()
-		slots := make([]*slot, 0, len(shard.slots))
-		for _, slot := range shard.slots {
-			slots = append(slots, slot)
-		}
-		shard.mu.Unlock()
-		slices.SortFunc(slots, func(a, b *slot) int {
-			return slices.Compare(a.partition.Key[:], b.partition.Key[:])
-		})
-		for _, slot := range slots {
-			select {
-			case slot.turn <- struct{}{}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			var err error
-			if !slot.gone { // its place may have been taken by another one
-				err = visit(slot)
-			}
-			<-slot.turn
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return s.shelf.partitions(ctx, visit)
 }
 
 // Entries implements [state.Log].
@@ -342,59 +269,6 @@ func (s *Store) snapshots() {
 			}
 		}
 	}
-}
-
-// Snapshot writes every partition to disk, one turn at a time, so that the
-// next start replays less. Partitions in which nothing matters any more are
-// forgotten.
-func (s *Store) Snapshot(ctx context.Context) error {
-	s.snapshot.Lock()
-	defer s.snapshot.Unlock()
-	snap, err := s.beginSnapshot(ctx)
-	if err != nil {
-		return err
-	}
-	now := time.Now().UnixNano()
-	err = s.each(ctx, func(slot *slot) error {
-		// What came since begin is replayed, and needs what it came upon.
-		if slot.partition.Seq > 0 && (slot.at >= snap.begin || !slot.partition.Forgettable(now)) {
-			// The encoding is a copy: the partition goes on changing.
-			copied, err := state.DecodePartition(string(slot.partition.AppendBinary(nil)))
-			if err != nil {
-				return err
-			}
-			snap.partitions = append(snap.partitions, kept{slot.at, copied})
-			return nil
-		}
-		slot.gone = true
-		shard := s.shard(slot.partition.Key)
-		shard.mu.Lock()
-		delete(shard.slots, slot.partition.Key)
-		shard.mu.Unlock()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	snap.reached = s.journal.position()
-	if err := s.journal.syncNow(); err != nil {
-		return err
-	}
-	if err := writeSnapshot(s.dir, s.journal.keyName, snap); err != nil {
-		return err
-	}
-	s.snapshotAt.Store(uint64(snap.begin))
-	return nil
-}
-
-// beginSnapshot takes the revocations and the position that goes with them:
-// no revocation that stands before it is missing.
-func (s *Store) beginSnapshot(ctx context.Context) (snapshot, error) {
-	if err := s.authority.hold(ctx); err != nil {
-		return snapshot{}, err
-	}
-	defer s.authority.release()
-	return snapshot{begin: s.journal.position(), revocations: s.authority.accepted}, nil
 }
 
 // Close ends the store in order: a last seal, everything synced, and a snapshot

@@ -182,6 +182,17 @@ func TestASeedThatOthersCanReadIsRefused(t *testing.T) {
 	}
 }
 
+// inLine is how many wait for a turn on a partition.
+func inLine(s *Store, key pdp.PartitionKey) int {
+	shard := s.shelf.shard(key)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if waiting := shard.lines[shard.slots[key]]; waiting != nil {
+		return len(*waiting)
+	}
+	return 0
+}
+
 func TestTheQueueIsBounded(t *testing.T) {
 	s := open(t, t.TempDir(), func(o *Options) { o.Queue = 3 })
 	held, err := s.Acquire(t.Context(), statetest.Key(1))
@@ -196,8 +207,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 			}
 		})
 	}
-	slot := s.slot(statetest.Key(1))
-	for slot.waiting.Load() < 3 {
+	for inLine(s, statetest.Key(1)) < 3 {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := s.Acquire(t.Context(), statetest.Key(1)); !errors.Is(err, state.ErrUnavailable) {
