@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
 )
 
 // History gives the decision point its turns on the partitions of a store. It
@@ -120,8 +121,8 @@ func (t *turn) View(c *pdp.Case) pdp.Snapshot {
 		Kept: true, Open: t.session != nil,
 		Session:   sessionFields.Of(&sessionView{turn: t, c: c}),
 		Activity:  activityFields.Of(&activityView{turn: t}),
-		Memory:    t.memoryView(c),
-		Budgets:   t.budgetsView(c),
+		Memory:    value.From(&memoryView{turn: t, c: c}),
+		Budgets:   value.From(budgetsView{t, c}),
 		NewTarget: t.newTarget(c),
 	}
 	// Not even the recorded answer is given again after a revocation.

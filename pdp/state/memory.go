@@ -194,22 +194,6 @@ func (m *Memory) settle(n *Note, seq uint64, stands bool) {
 	}
 }
 
-func (m *Memory) forgettable(now int64) bool {
-	for _, t := range m.Facts {
-		for _, cell := range t.Cells {
-			if !cell.runOut(now) {
-				return false
-			}
-		}
-	}
-	for _, meter := range m.Meters {
-		if _, hi := meter.read(now); hi > 0 {
-			return false
-		}
-	}
-	return true
-}
-
 func codeMemory(c *coder, m *Memory) {
 	list(c, &m.Facts, pointer(codeTable))
 	list(c, &m.Meters, pointer(codeMeter))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
 )
 
 // nobodysTurn is the turn of a question nobody asked that is known: nothing is
@@ -27,8 +28,8 @@ func (t *nobodysTurn) View(c *pdp.Case) pdp.Snapshot {
 		Refusal:  refused,
 		Session:  sessionFields.Of(&sessionView{turn: empty, c: c, nobody: true}),
 		Activity: activityFields.Of(&activityView{turn: empty}),
-		Memory:   empty.memoryView(c),
-		Budgets:  empty.budgetsView(c),
+		Memory:   value.From(&memoryView{turn: empty, c: c}),
+		Budgets:  value.From(budgetsView{empty, c}),
 	}
 }
 

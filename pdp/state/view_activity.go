@@ -35,7 +35,7 @@ var activityFields = value.NewFields(
 	activityField{Name: "max_level", Read: func(v *activityView) value.Value { return value.Int(int64(v.a().Activity.highest())) }},
 	activityField{Name: "wrote", Read: func(v *activityView) value.Value { return value.Of(v.a().Activity.Wrote) }},
 	activityField{Name: "complete_from_ns", Read: func(v *activityView) value.Value { return value.Int(v.completeFrom()) }},
-	activityField{Name: "windows", Read: func(v *activityView) value.Value { return windowsValue(&v.a().Activity, v.at, v.state.Lost) }},
+	activityField{Name: "windows", Read: func(v *activityView) value.Value { return windowsOf(&v.a().Activity, v.at, v.state.Lost) }},
 )
 
 // past are the labels that do not reach the session because they are too old:
@@ -125,33 +125,4 @@ func (v *activityView) completeFrom() int64 {
 		return v.at
 	}
 	return v.state.Created
-}
-
-// anyNumber is more than any limit: what nobody can say.
-const anyNumber = 1<<53 - 1
-
-// windowsValue shows the built-in windows as intervals: what happened within a
-// window is at least lo and at most hi. Where something that happened as late
-// as lost may have been given up, nobody can say how much it was.
-func windowsValue(a *Activity, now, lost int64) value.Value {
-	members := make([]value.Member, len(windowSizes))
-	for i, size := range windowSizes {
-		w := a.Windows[i].at(now, size.Size)
-		between := func(current, previous uint32) value.Value {
-			hi := int64(current) + int64(previous)
-			if lost > 0 && lost >= now-size.Size {
-				hi = anyNumber
-			}
-			return value.Obj(value.M("lo", value.Int(int64(current))), value.M("hi", value.Int(hi)))
-		}
-		operations := make([]value.Member, len(w.Current.ByOperation))
-		for op := range operations {
-			operations[op] = value.M(operationName(uint8(op)), between(w.Current.ByOperation[op], w.Previous.ByOperation[op]))
-		}
-		members[i] = value.M(size.Name, value.Obj(
-			value.M("actions", between(w.Current.Actions, w.Previous.Actions)),
-			value.M("denied", between(w.Current.Denied, w.Previous.Denied)),
-			value.M("by_operation", value.Obj(operations...))))
-	}
-	return value.Obj(members...)
 }

@@ -1,79 +1,101 @@
 package state
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// lazy is an object whose members are made when they are asked for.
-type lazy struct {
-	names []string
-	read  func(name string) value.Value
+// memoryView is `input.memory`: for every declared fact and lookup the cell of
+// the key that this request has.
+type memoryView struct {
+	*turn
+	c *pdp.Case
+	// cells are those that were asked for.
+	cells []*cellView
 }
 
-func (l lazy) Get(name string) value.Value { return l.read(name) }
+// Get implements [value.Object].
+func (v *memoryView) Get(name string) value.Value {
+	fact := v.c.Generation.Declared.Facts[name]
+	if fact == nil {
+		return value.Nothing
+	}
+	return value.From(lookupView{v, fact})
+}
 
-func (l lazy) Range(visit func(string, value.Value) bool) {
-	for _, name := range l.names {
-		if v := l.read(name); v.Defined() && !visit(name, v) {
+// Range implements [value.Object].
+func (v *memoryView) Range(visit func(string, value.Value) bool) {
+	visitSorted(v.c.Generation.Declared.Facts, v, visit)
+}
+
+// lookupView is one fact of `input.memory`.
+type lookupView struct {
+	memory *memoryView
+	fact   *pdp.Fact
+}
+
+// Get implements [value.Object].
+func (v lookupView) Get(name string) value.Value {
+	if _, ok := v.fact.Lookup[name]; !ok {
+		return value.Nothing
+	}
+	return v.memory.cell(v.fact, name).value()
+}
+
+// Range implements [value.Object].
+func (v lookupView) Range(visit func(string, value.Value) bool) { visitSorted(v.fact.Lookup, v, visit) }
+
+// visitSorted visits the members of an object that has a member for every key
+// of m.
+func visitSorted[V any](m map[string]V, object value.Object, visit func(string, value.Value) bool) {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if !visit(name, object.Get(name)) {
 			return
 		}
 	}
 }
 
-// memoryView is `input.memory`: for every declared fact and lookup the cell of
-// the key that this request has.
-func (t *turn) memoryView(c *pdp.Case) value.Value {
-	facts := c.Generation.Declared.Facts
-	return value.From(lazy{sortedNames(facts), func(name string) value.Value {
-		fact := facts[name]
-		if fact == nil {
-			return value.Nothing
+// cell returns the cell that a lookup finds, which is looked for once a turn.
+func (v *memoryView) cell(fact *pdp.Fact, lookup string) *cellView {
+	for _, found := range v.cells {
+		if found.fact == fact && found.lookup == lookup {
+			return found
 		}
-		return value.From(lazy{sortedNames(fact.Lookup), func(lookup string) value.Value {
-			paths, ok := fact.Lookup[lookup]
-			if !ok {
-				return value.Nothing
-			}
-			return t.cellView(c, fact, paths)
-		}})
-	}})
+	}
+	found := v.find(fact, lookup)
+	v.cells = append(v.cells, found)
+	return found
 }
 
-// cellView is the cell that a lookup finds; every member is always there.
-func (t *turn) cellView(c *pdp.Case, fact *pdp.Fact, paths [][]string) value.Value {
+func (v *memoryView) find(fact *pdp.Fact, lookup string) *cellView {
+	paths := fact.Lookup[lookup]
 	key := make([]value.Value, len(paths))
-	keyed := true
+	view := &cellView{fact: fact, lookup: lookup, keyed: true, now: v.at, cell: &noCell}
 	for i, path := range paths {
-		key[i] = c.Input().Path(path...)
-		keyed = keyed && key[i].Defined()
+		key[i] = v.c.Input().Path(path...)
+		view.keyed = view.keyed && key[i].Defined()
 	}
-	memory, since := t.memoryOf(fact.Scope)
-	var table *Table
-	if memory != nil {
-		table = memory.table(fact.Kind, fact.Name)
+	memory, since := v.memoryOf(fact.Scope)
+	view.completeFrom = v.completeFrom(fact, since)
+	if memory == nil || !view.keyed {
+		return view
 	}
-	cell, lost := &Cell{}, int64(0)
-	if table != nil && keyed {
-		lost = table.LostUntil
-		if found := table.cell(t.factKey(fact, key)); found != nil && !found.runOut(t.at) {
-			cell, lost = found, max(lost, found.LostUntil)
-		}
+	table := memory.table(fact.Kind, fact.Name)
+	if table == nil {
+		return view
 	}
-	members := []value.Member{
-		value.M("kind", value.Str(string(fact.Kind))),
-		value.M("keyed", value.Of(keyed)),
-		value.M("ttl_ns", value.Int(int64(fact.TTL))),
-		value.M("lost_until_ns", value.Int(lost)),
-		value.M("complete_from_ns", value.Int(t.completeFrom(fact, since))),
+	view.lost = table.LostUntil
+	if found := table.cell(v.factKey(fact, key)); found != nil && !found.runOut(v.at) {
+		view.cell, view.lost = found, max(view.lost, found.LostUntil)
 	}
-	if fact.Kind == pdp.FactRing {
-		return value.Obj(append(members, t.ringMembers(cell)...)...)
-	}
-	return value.Obj(append(members, t.lastMembers(cell)...)...)
+	return view
 }
+
+var noCell Cell
 
 // memoryOf returns the memory of a scope and when the scope began; nil where
 // nothing of it is remembered yet.
@@ -90,94 +112,31 @@ func (t *turn) memoryOf(scope pdp.Scope) (memory *Memory, since int64) {
 	}
 }
 
-func (t *turn) lastMembers(cell *Cell) []value.Member {
-	var settled, latest Point
-	pending, unknown := 0, 0
-	for _, p := range cell.Points {
-		if p.Seq >= latest.Seq {
-			latest = p
-		}
-		switch {
-		case !p.Open:
-			settled = p
-		case t.at > p.Deadline:
-			unknown++
-		default:
-			pending++
-		}
-	}
-	return []value.Member{
-		value.M("settled", value.Of(settled.Seq > 0)),
-		value.M("settled_at_ns", value.Int(settled.At)),
-		value.M("settled_seq", count(settled.Seq)),
-		value.M("values", jsonValues(settled.Values)),
-		value.M("pending", value.Int(int64(pending))),
-		value.M("unknown", value.Int(int64(unknown))),
-		value.M("latest_at_ns", value.Int(latest.At)),
-		value.M("latest_seq", count(latest.Seq)),
-	}
-}
-
-func (t *turn) ringMembers(cell *Cell) []value.Member {
-	entries := make([]value.Value, 0, len(cell.Points))
-	for i := len(cell.Points) - 1; i >= 0; i-- {
-		p := &cell.Points[i]
-		entries = append(entries, value.Obj(
-			value.M("at_ns", value.Int(p.At)),
-			value.M("seq", count(p.Seq)),
-			value.M("value", value.Float(p.Number)),
-			value.M("state", value.Str(p.state(t.at)))))
-	}
-	return []value.Member{
-		value.M("entries", value.List(entries...)),
-		value.M("residue", value.Obj(
-			value.M("count", count(cell.Residue.Count)),
-			value.M("sum", value.Float(cell.Residue.Sum)),
-			value.M("latest_at_ns", value.Int(cell.Residue.Latest)))),
-	}
-}
-
-func (p *Point) state(now int64) string {
-	switch {
-	case !p.Open:
-		return "settled"
-	case now > p.Deadline:
-		return "unknown"
-	default:
-		return "pending"
-	}
-}
-
-func jsonValues(texts []string) value.Value {
-	items := make([]value.Value, len(texts))
-	for i, text := range texts {
-		// What is kept was written by AppendJSON; anything else reads as null.
-		v, err := value.DecodeJSON([]byte(text))
-		if err != nil {
-			v = value.NullValue()
-		}
-		items[i] = v
-	}
-	return value.List(items...)
-}
-
 // budgetsView is `input.budgets`.
-func (t *turn) budgetsView(c *pdp.Case) value.Value {
-	budgets := c.Generation.Declared.Budgets
-	return value.From(lazy{sortedNames(budgets), func(name string) value.Value {
-		b := budgets[name]
-		if b == nil {
-			return value.Nothing
-		}
-		lo, hi := t.meter(b).read(t.at)
-		return value.Obj(
-			value.M("limit", value.Int(b.Limit)),
-			value.M("lo", value.Int(lo)),
-			value.M("hi", value.Int(hi)),
-			value.M("remaining", value.Int(max(0, b.Limit-hi))),
-			value.M("unit", value.Str(b.Unit)),
-			value.M("window_seconds", value.Int(int64(b.Window.Seconds()))))
-	}})
+type budgetsView struct {
+	*turn
+	c *pdp.Case
+}
+
+// Get implements [value.Object].
+func (v budgetsView) Get(name string) value.Value {
+	b := v.c.Generation.Declared.Budgets[name]
+	if b == nil {
+		return value.Nothing
+	}
+	lo, hi := v.meter(b).read(v.at)
+	return value.Obj(
+		value.M("limit", value.Int(b.Limit)),
+		value.M("lo", value.Int(lo)),
+		value.M("hi", value.Int(hi)),
+		value.M("remaining", value.Int(max(0, b.Limit-hi))),
+		value.M("unit", value.Str(b.Unit)),
+		value.M("window_seconds", value.Int(int64(b.Window.Seconds()))))
+}
+
+// Range implements [value.Object].
+func (v budgetsView) Range(visit func(string, value.Value) bool) {
+	visitSorted(v.c.Generation.Declared.Budgets, v, visit)
 }
 
 // meter returns the meter of a budget as the declaration in force has it; nil

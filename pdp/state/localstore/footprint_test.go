@@ -1,0 +1,107 @@
+package localstore
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/state"
+)
+
+// unwritten is a store without a journal: what it holds is all it takes.
+type unwritten struct{ shelf *shelf }
+
+func (u unwritten) Acquire(ctx context.Context, key pdp.PartitionKey) (state.Held, error) {
+	slot, err := u.shelf.take(ctx, key, anybody)
+	if err != nil {
+		return nil, err
+	}
+	return &unwrittenHeld{u.shelf, key, slot}, nil
+}
+func (u unwritten) Append(context.Context, *state.Entry) error { return nil }
+func (u unwritten) Revoke(context.Context, *state.Entry) error { return nil }
+func (u unwritten) Revocations() *state.Revocations            { return nil }
+func (u unwritten) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
+	return u.shelf.partitions(ctx, visit)
+}
+
+type unwrittenHeld struct {
+	shelf *shelf
+	key   pdp.PartitionKey
+	slot  *slot
+}
+
+func (h *unwrittenHeld) State() *state.Partition { return h.slot.partition }
+func (h *unwrittenHeld) Commit(_ context.Context, e *state.Entry) error {
+	h.slot.partition.Apply(e)
+	return nil
+}
+func (h *unwrittenHeld) Release() { h.shelf.give(h.key, h.slot) }
+
+// inUse is the heap in use, garbage collected.
+func inUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
+
+// fill makes sessions of 8 actions, each of an agent and a partition of its
+// own.
+func fill(t testing.TB, shelf *shelf, sessions int) {
+	start := time.Now()
+	f := newTraffic(t, unwritten{shelf}, func() time.Time { return start })
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for n := int(next.Add(1)); n <= sessions; n = int(next.Add(1)) {
+				for i := range 8 {
+					if err := f.act(n, i); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// bytesPerSession is what a session of 8 actions takes, with everything that
+// leads to it: heap in use for so many live sessions, divided by their number.
+func bytesPerSession(t testing.TB, sessions int) int64 {
+	before := inUse()
+	shelf := newShelf(anybody)
+	fill(t, shelf, sessions)
+	after := inUse()
+	live := 0
+	for i := range shelf.shards {
+		live += len(shelf.shards[i].slots)
+	}
+	if live != sessions {
+		t.Fatalf("%d partitions live, want %d", live, sessions)
+	}
+	return (after - before) / int64(sessions)
+}
+
+// What a million live sessions take: at most 1,024 bytes each (DESIGN 5.4).
+func BenchmarkBytesPerSession(b *testing.B) {
+	for b.Loop() {
+		b.ReportMetric(float64(bytesPerSession(b, 1_000_000)), "bytes/session")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func TestBytesPerSession(t *testing.T) {
+	if n := bytesPerSession(t, 50_000); n > 1024 {
+		t.Errorf("a live session of 8 actions takes %d bytes", n)
+	} else {
+		t.Logf("%d bytes a session", n)
+	}
+}

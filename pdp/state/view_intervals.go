@@ -1,0 +1,77 @@
+package state
+
+import (
+	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// windowsView is `windows` of a session or an agent: the built-in windows as
+// intervals. What happened within a window is at least lo and at most hi.
+type windowsView struct {
+	*Activity
+	now int64
+	// lost: something that happened as late as this may have been given up; 0
+	// where nothing was.
+	lost int64
+}
+
+func windowsOf(a *Activity, now, lost int64) value.Value {
+	return windowsFields.Of(&windowsView{a, now, lost})
+}
+
+type windowsField = value.Field[windowsView]
+
+var windowsFields = value.NewFields(
+	windowsField{Name: windowSizes[0].Name, Read: func(v *windowsView) value.Value { return v.window(0) }},
+	windowsField{Name: windowSizes[1].Name, Read: func(v *windowsView) value.Value { return v.window(1) }},
+	windowsField{Name: windowSizes[2].Name, Read: func(v *windowsView) value.Value { return v.window(2) }},
+)
+
+func (v *windowsView) window(i int) value.Value {
+	size := windowSizes[i].Size
+	return windowFields.Of(&windowView{v.Windows[i].at(v.now, size), v.lost > 0 && v.lost >= v.now-size})
+}
+
+type windowView struct {
+	Window
+	// unknown: nobody can say how much it was.
+	unknown bool
+}
+
+type windowField = value.Field[windowView]
+
+var windowFields = value.NewFields(
+	windowField{Name: "actions", Read: func(v *windowView) value.Value { return v.between(v.Current.Actions, v.Previous.Actions) }},
+	windowField{Name: "denied", Read: func(v *windowView) value.Value { return v.between(v.Current.Denied, v.Previous.Denied) }},
+	windowField{Name: "by_operation", Read: func(v *windowView) value.Value { return operationFields.Of(v) }},
+)
+
+var operationFields = value.NewFields(operations()...)
+
+func operations() (fields []windowField) {
+	for i, operation := range pdp.Operations {
+		fields = append(fields, windowField{Name: string(operation), Read: func(v *windowView) value.Value {
+			return v.between(v.Current.ByOperation[i], v.Previous.ByOperation[i])
+		}})
+	}
+	return fields
+}
+
+// anyNumber is more than any limit: what nobody can say.
+const anyNumber = 1<<53 - 1
+
+func (v *windowView) between(current, previous uint32) value.Value {
+	if v.unknown {
+		return intervalFields.Of(&interval{int64(current), anyNumber})
+	}
+	return intervalFields.Of(&interval{int64(current), int64(current) + int64(previous)})
+}
+
+type interval struct{ lo, hi int64 }
+
+type intervalField = value.Field[interval]
+
+var intervalFields = value.NewFields(
+	intervalField{Name: "lo", Read: func(i *interval) value.Value { return value.Int(i.lo) }},
+	intervalField{Name: "hi", Read: func(i *interval) value.Value { return value.Int(i.hi) }},
+)
