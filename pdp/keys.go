@@ -57,8 +57,15 @@ func (k *Keys) Seal() ed25519.PrivateKey { return k.seal }
 // Fingerprint returns a keyed hash of a secret: the same for the same kind and
 // secret, and telling nothing about it (invariant 7). 22 characters.
 func (k *Keys) Fingerprint(kind, secret string) string {
+	sum := k.FingerprintBytes(kind, secret)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// FingerprintBytes returns what [Keys.Fingerprint] writes as text, for where it
+// must take little space.
+func (k *Keys) FingerprintBytes(kind, secret string) [16]byte {
 	sum := keyed(k.fingerprint, kind, secret)
-	return base64.RawURLEncoding.EncodeToString(sum[:16])
+	return [16]byte(sum[:16])
 }
 
 // PartitionKey names a partition: a keyed hash of its root.

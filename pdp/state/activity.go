@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 	"time"
@@ -190,13 +189,23 @@ func codeActivity(c *coder, a *Activity) {
 	c.counts(a.ByLevel[:])
 	list(c, (*[]Count)(&a.BySystem), codeCount)
 	list(c, (*[]Count)(&a.ByTool), codeCount)
-	list(c, &a.Targets, codeTarget)
+	list(c, &a.Targets, (*coder).hash)
 	c.flags(&a.Saturated, &a.Wrote)
 	number(c, &a.MaxLevel)
 	for i := range a.Windows {
-		w := &a.Windows[i]
-		c.moment(&w.Start)
+		codeWindow(c, &a.Windows[i])
+	}
+}
+
+// codeWindow leaves out what nothing happened in.
+func codeWindow(c *coder, w *Window) {
+	current, previous := w.Current != (Tally{}), w.Previous != (Tally{})
+	c.flags(&current, &previous)
+	c.moment(&w.Start)
+	if current {
 		codeTally(c, &w.Current)
+	}
+	if previous {
 		codeTally(c, &w.Previous)
 	}
 }
@@ -204,13 +213,6 @@ func codeActivity(c *coder, a *Activity) {
 func codeCount(c *coder, n *Count) {
 	word(c, &n.Name)
 	number(c, &n.N)
-}
-
-func codeTarget(c *coder, hash *uint64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], *hash)
-	c.raw(b[:])
-	*hash = binary.BigEndian.Uint64(b[:])
 }
 
 func codeTally(c *coder, t *Tally) {

@@ -87,7 +87,7 @@ func (p *Partition) decided(e *Entry, fx *Effects) {
 // generation leaves out has a hole from there on.
 func (p *Partition) declare(fx *Effects, at int64) {
 	before := p.Declared
-	p.Generation, p.Declared = fx.Generation, make([]Since, 0, len(fx.Declares))
+	p.Generation, p.Declared = generationHash(fx.Generation), make([]Since, 0, len(fx.Declares))
 	for _, name := range fx.Declares {
 		since, known := declaredSince(before, name)
 		if !known {

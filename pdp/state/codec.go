@@ -139,6 +139,14 @@ func (c *coder) fail() {
 	c.in = ""
 }
 
+// hash codes a number that is as likely to be large as small.
+func (c *coder) hash(v *uint64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], *v)
+	c.raw(b[:])
+	*v = binary.BigEndian.Uint64(b[:])
+}
+
 // size writes or reads how many items follow. Every item takes at least one
 // byte, so a count beyond what is left is corrupt and allocates nothing.
 func (c *coder) size(n int) int {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -116,14 +115,14 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 		Agent:    pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
 		Action: Acted{
 			Effect: d.Effect, Operation: uint8(c.Action.Operation.Index()), Level: uint8(c.Action.Target.Sensitivity.Level()),
-			System: c.Action.Target.System, Tool: t.bounded("tool", c.Action.Tool), Target: targetHash(&c.Action.Target),
+			System: c.Action.Target.System, Tool: bounded(t.keys, "tool", c.Action.Tool), Target: t.target(c),
 			Credential: c.Agent.Credential.Fingerprint,
 		},
 	}
 	if t.state.Seq == 0 {
 		fx.Lost, fx.LostMarks = t.state.Lost, t.state.LostMarks
 	}
-	if g := c.Generation; g.ID != "" && g.ID != t.state.Generation {
+	if g := c.Generation; g.ID != "" && generationHash(g.ID) != t.state.Generation {
 		fx.Generation, fx.Declares = g.ID, declares(g.Declared)
 	}
 	switch {
@@ -185,84 +184,9 @@ func (t *turn) opening(c *pdp.Case) *Opening {
 	return o
 }
 
-// notes are the memos that apply: of the event that came about now, and those
-// that wait for the outcome of an allow.
-func (t *turn) notes(c *pdp.Case, memos []pdp.Memo, allowed bool) (notes []Note) {
-	for i := range memos {
-		m := &memos[i]
-		now := m.On == pdp.OnAttempted || (m.On == pdp.OnAllowed && allowed) || (m.On == pdp.OnDenied && !allowed)
-		later := allowed && (m.On == pdp.OnDone || m.On == pdp.OnFailed)
-		if now || later {
-			notes = append(notes, t.note(c.Generation.Declared, m)...)
-		}
-	}
-	return notes
-}
-
-// note turns a memo into what is kept of it: nothing for a fact that is not
-// declared, which the policy package has refused before.
-func (h *History) note(declared *pdp.Declarations, m *pdp.Memo) []Note {
-	fact := declared.Facts[m.Fact]
-	if fact == nil {
-		return nil
-	}
-	n := Note{
-		Fact: fact.Name, Kind: fact.Kind, Scope: fact.Scope, Key: h.factKey(fact, m.Key), On: m.On,
-		TTL: int64(fact.TTL), Keys: fact.Keys, Ring: fact.Ring,
-	}
-	if fact.Kind == pdp.FactRing {
-		n.Number = 1
-		if len(m.Values) > 0 {
-			n.Number = numberOf(m.Values[0])
-		}
-		return []Note{n}
-	}
-	for _, v := range m.Values {
-		n.Values = append(n.Values, h.kept(fact, v))
-	}
-	return []Note{n}
-}
-
-// factKey is the canonical form of a key: readable where the fact is declared
-// so, else its fingerprint.
-func (h *History) factKey(fact *pdp.Fact, key []value.Value) string {
-	var b strings.Builder
-	for i, v := range key {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(value.AppendJSON(nil, v))
-	}
-	if fact.Clear {
-		return h.bounded("fact "+fact.Name, b.String())
-	}
-	return h.keys.Fingerprint("fact "+fact.Name, b.String())
-}
-
-// maxName bounds what is remembered of a name that an agent may have chosen.
-const maxName = 256
-
-// bounded returns a name as it is remembered: a longer one than [maxName] is
-// known by its fingerprint.
-func (h *History) bounded(kind, name string) string {
-	if len(name) <= maxName {
-		return name
-	}
-	return h.keys.Fingerprint(kind, name)
-}
-
-// kept is a value as a fact keeps it: JSON text.
-func (h *History) kept(fact *pdp.Fact, v value.Value) string {
-	json := string(value.AppendJSON(nil, v))
-	if fact.Clear && len(json) <= maxName {
-		return json
-	}
-	return `"` + h.keys.Fingerprint("value "+fact.Name, json) + `"`
-}
-
 func (t *turn) flight(c *pdp.Case, d *pdp.Decision) *Flight {
 	f := &Flight{Deadline: t.at + int64(t.settings.OutcomeTimeout), Digest: d.Digest, Host: c.Request.Host}
-	if f.Check = checkKey(c.Envelope); f.Check != "" {
+	if f.Check = t.check(c); f.Check != "" {
 		f.Answer = newAnswer(d)
 	}
 	return f

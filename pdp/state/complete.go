@@ -45,6 +45,16 @@ func undeclared(before []Since, now *pdp.Declarations) (list []string) {
 	return list
 }
 
+// generationHash stands for the name of a generation, which is all that a
+// partition needs to know of it.
+func generationHash(name string) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * 1099511628211
+	}
+	return h
+}
+
 func findDeclared(declared []Since, signature string) (int, bool) {
 	return slices.BinarySearchFunc(declared, signature, func(s Since, signature string) int { return strings.Compare(s.Fact, signature) })
 }
@@ -63,7 +73,7 @@ func (p *Partition) undeclare(signature string) {
 	if i, known := findDeclared(p.Declared, signature); known {
 		p.Declared = slices.Delete(p.Declared, i, i+1)
 	}
-	p.Generation = "" // so that the next decision declares what it knows
+	p.Generation = 0 // so that the next decision declares what it knows
 }
 
 // completeFrom says since when a fact has been recorded without a hole for a

@@ -86,6 +86,6 @@ func (p *Partition) hasEnded(ref Ref, now int64) bool {
 }
 
 func codeEnded(c *coder, e *Ended) {
-	codeTarget(c, &e.Ref)
+	c.hash(&e.Ref)
 	c.moment(&e.Until)
 }

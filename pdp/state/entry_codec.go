@@ -117,7 +117,7 @@ func codeActed(c *coder, a *Acted) {
 	number(c, &a.Level)
 	word(c, &a.System)
 	word(c, &a.Tool)
-	codeTarget(c, &a.Target)
+	c.hash(&a.Target)
 	word(c, &a.Credential)
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (h *History) Begin(ctx context.Context, c *pdp.Case) (pdp.Turn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wait for the partition: %w", err)
 	}
-	t := &turn{History: h, held: held, state: held.State()}
+	t := &turn{History: h, held: held, state: held.State(), keyring: keyring{keys: h.keys}}
 	t.at = max(c.Now.UnixNano(), t.state.Last) // a partition's time never goes back
 	t.find(c, h.store.Revocations())
 	return t, nil
@@ -72,6 +71,12 @@ type turn struct {
 	// refused is why the session token is not good; nil where it is, or none
 	// was presented.
 	refused *pdp.Refusal
+	keyring keyring
+	// checkOf and targetOf are made when they are asked for.
+	checkOf   string
+	targetOf  uint64
+	hasCheck  bool
+	hasTarget bool
 }
 
 // find resolves the session reference (DESIGN 5.4): remit's own session token,
@@ -217,13 +222,13 @@ func (t *turn) openSessions() (open int) {
 }
 
 func (t *turn) newTarget(c *pdp.Case) bool {
-	return t.session == nil || !t.session.Activity.touched(targetHash(&c.Action.Target))
+	return t.session == nil || !t.session.Activity.touched(t.target(c))
 }
 
 // repeated finds the check in flight that c repeats (invariant 10): its
 // recorded answer where it is the same action, a refusal where it is another.
 func (t *turn) repeated(c *pdp.Case) (*pdp.Decision, *pdp.Refusal) {
-	id := t.state.Checks[checkKey(c.Envelope)]
+	id := t.state.Checks[t.check(c)]
 	f := t.state.Flights[id]
 	if f == nil || f.Check == "" {
 		return nil, nil
@@ -242,20 +247,37 @@ func (t *turn) repeated(c *pdp.Case) (*pdp.Decision, *pdp.Refusal) {
 	return d, nil
 }
 
-// checkKey is what a repeated check is recognised by; "" where the caller
-// chooses the id.
+// check is what a repeated check is recognised by; "" where the caller chooses
+// the id.
+func (t *turn) check(c *pdp.Case) string {
+	if !t.hasCheck {
+		t.checkOf, t.hasCheck = checkKey(c.Envelope), true
+	}
+	return t.checkOf
+}
+
+// target names the action's target in the set of distinct targets.
+func (t *turn) target(c *pdp.Case) uint64 {
+	if !t.hasTarget {
+		t.targetOf, t.hasTarget = targetHash(c.Action.Target.ID), true
+	}
+	return t.targetOf
+}
+
 func checkKey(e *pdp.Envelope) string {
 	if e == nil || !e.TrustID || e.HTTPID == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{
-		strconv.Quote(e.Proxy), strconv.Quote(e.HTTPID), strconv.FormatInt(e.Sent.UnixNano(), 10)}, "|")))
+	b := make([]byte, 0, 256)
+	for _, part := range [...]string{e.Proxy, e.HTTPID} {
+		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+	}
+	sum := sha256.Sum256(binary.AppendVarint(b, e.Sent.UnixNano()))
 	return string(sum[:16])
 }
 
-// targetHash names a target in the set of distinct targets.
-func targetHash(t *pdp.Target) uint64 {
-	sum := sha256.Sum256([]byte(t.ID))
+func targetHash(id string) uint64 {
+	sum := sha256.Sum256(append(make([]byte, 0, 256), id...))
 	return binary.BigEndian.Uint64(sum[:8])
 }
 

@@ -41,7 +41,7 @@ type Point struct {
 	Values   []string
 	Number   float64
 	Open     bool  // the outcome has not come
-	Deadline int64 // after which an open point is unknown
+	Deadline int64 // after which an open point is unknown; 0 of any other
 }
 
 // Residue sums up what a ring no longer holds.
@@ -102,6 +102,9 @@ func (m *Memory) note(n *Note, at int64, seq uint64, open bool, deadline int64) 
 		cell = &Cell{Key: n.Key}
 		i, _ := table.find(n.Key)
 		table.Cells = slices.Insert(table.Cells, i, cell)
+	}
+	if !open {
+		deadline = 0
 	}
 	cell.Used, cell.TTL = at, n.TTL
 	cell.Points = append(cell.Points, Point{At: at, Seq: seq, Values: n.Values, Number: n.Number, Open: open, Deadline: deadline})
@@ -183,7 +186,7 @@ func (m *Memory) settle(n *Note, seq uint64, stands bool) {
 	i := slices.IndexFunc(cell.Points, func(p Point) bool { return p.Seq == seq && p.Open })
 	switch {
 	case i >= 0 && stands:
-		cell.Points[i].Open = false
+		cell.Points[i].Open, cell.Points[i].Deadline = false, 0
 	case i >= 0:
 		cell.Points = slices.Delete(cell.Points, i, i+1)
 	}
@@ -209,9 +212,12 @@ func codeCell(c *coder, v *Cell) {
 	text(c, &v.Key)
 	c.moment(&v.Used)
 	c.beside(&v.TTL)
-	c.moment(&v.LostUntil)
-	fell := v.Residue != (Residue{})
-	if c.flags(&fell); fell {
+	fell, lost := v.Residue != (Residue{}), v.LostUntil != 0
+	c.flags(&fell, &lost)
+	if lost {
+		c.moment(&v.LostUntil)
+	}
+	if fell {
 		c.uint(&v.Residue.Count)
 		quantity(c, &v.Residue.Sum)
 		c.moment(&v.Residue.Latest)
@@ -223,10 +229,19 @@ func codeCell(c *coder, v *Cell) {
 }
 
 func codePoint(c *coder, p *Point) {
+	one, valued := p.Number == 1, len(p.Values) > 0
+	c.flags(&p.Open, &one, &valued)
 	c.moment(&p.At)
 	c.uint(&p.Seq)
-	list(c, &p.Values, text[string])
-	quantity(c, &p.Number)
-	c.flags(&p.Open)
-	c.moment(&p.Deadline)
+	if valued {
+		list(c, &p.Values, text[string])
+	}
+	if one {
+		p.Number = 1
+	} else {
+		quantity(c, &p.Number)
+	}
+	if p.Open {
+		c.moment(&p.Deadline)
+	}
 }

@@ -20,7 +20,7 @@ type Partition struct {
 	Memory  Memory // scope partition
 	// Declared says since when each fact has been recorded without a hole, as
 	// of Generation, which made the latest decision; sorted by fact.
-	Generation string
+	Generation uint64 // hash of its name; 0: none
 	Declared   []Since
 	Agents     map[pdp.Principal]*Agent
 	Sessions   map[string]*Session

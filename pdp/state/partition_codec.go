@@ -10,7 +10,7 @@ func codePartition(c *coder, p *Partition) {
 	c.moment(&p.Last)
 	c.uint(&p.Seq)
 	codeMemory(c, &p.Memory)
-	word(c, &p.Generation)
+	c.hash(&p.Generation)
 	list(c, &p.Declared, codeSince)
 	dict(c, &p.Sessions, strings.Compare, word[string], pointer(codeSession))
 	dict(c, &p.Agents, comparePrincipals, codePrincipal, pointer(p.codeAgent))

@@ -240,7 +240,7 @@ func (r *Revocations) coveringSession(p *Partition, s *Session, now time.Time) *
 // it ("SYSTEM:RESOURCE").
 func (s *Session) reached(target string) bool {
 	_, system := s.Activity.BySystem.find(target)
-	return system || s.Activity.touched(targetHash(&pdp.Target{ID: target}))
+	return system || s.Activity.touched(targetHash(target))
 }
 
 // AppendBinary appends the encoding of the points to dst.

@@ -82,10 +82,11 @@ func (s *settlement) Commit(ctx context.Context, o pdp.Outcome, effects pdp.Effe
 		Received: o.ResponseBytes, ContentType: o.ContentType, Details: o.Details, Labels: effects.Labels,
 		Late: s.at > s.flight.Deadline, Undeclared: undeclared(state.Declared, s.declared),
 	}
+	ring := keyring{keys: s.keys}
 	for i := range effects.Remember {
 		m := &effects.Remember[i]
 		if (m.On == pdp.OnDone && o.State == pdp.OutcomeDone) || (m.On == pdp.OnFailed && o.State == pdp.OutcomeFailed) {
-			settling.Notes = append(settling.Notes, s.note(s.declared, m)...)
+			settling.Notes = ring.note(settling.Notes, s.declared, m)
 		}
 	}
 	e := &Entry{Kind: Settled, At: s.at, Partition: state.Key, Seq: state.Seq + 1, Settling: settling}

@@ -89,7 +89,7 @@ func (v *memoryView) find(fact *pdp.Fact, lookup string) *cellView {
 		return view
 	}
 	view.lost = table.LostUntil
-	if found := table.cell(v.factKey(fact, key)); found != nil && !found.runOut(v.at) {
+	if found := table.cell(v.keyring.key(fact, key)); found != nil && !found.runOut(v.at) {
 		view.cell, view.lost = found, max(view.lost, found.LostUntil)
 	}
 	return view
