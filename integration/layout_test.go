@@ -108,6 +108,8 @@ var libraryRooms = map[string][]string{
 	"github.com/zitadel/oidc":                        {"integration"},
 	"github.com/modelcontextprotocol/go-sdk":         {"pdp/catalog/toolserver", "integration"},
 	"github.com/gowebpki/jcs":                        {"pdp/catalog"},
+	"github.com/prometheus":                          {"pdp/telemetry"},
+	"go.opentelemetry.io":                            {"pdp/telemetry"},
 	"istio.io":                                       {"integration/mesh"},
 	"golang.org/x/sys":                               {"pdp/state/localstore"},
 	"github.com/spf13":                               {"cmd"},

@@ -24,7 +24,7 @@ import (
 type activation struct {
 	source  bundles.Source
 	maker   *maker
-	point   *pdp.Point
+	point   deciding
 	journal journal
 	kept    bundles.LastGood
 	log     *slog.Logger
@@ -32,12 +32,18 @@ type activation struct {
 	mark    string // of what was fetched last
 }
 
+// deciding is the part of a decision point that generations are put in force at.
+type deciding interface {
+	Activate(*pdp.Generation)
+	Generation() *pdp.Generation
+}
+
 // journal is the part of a store that activations are recorded in.
 type journal interface {
 	Append(context.Context, *state.Entry) error
 }
 
-func newActivation(c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, point *pdp.Point, j journal, log *slog.Logger) (*activation, error) {
+func newActivation(c *config.Config, keys *pdp.Keys, issuers *identity.Issuers, point deciding, j journal, log *slog.Logger) (*activation, error) {
 	source, sourceErr := newSource(&c.Policy.Bundle)
 	m, makerErr := newMaker(c, keys, issuers, time.Now)
 	if err := errors.Join(sourceErr, makerErr); err != nil {

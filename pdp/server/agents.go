@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/door/agents"
 )
@@ -19,7 +18,7 @@ type agentsDoor struct {
 	listener net.Listener
 }
 
-func openAgents(c *config.Config, point *pdp.Point, log *slog.Logger, crashed func(any, []byte)) (*agentsDoor, error) {
+func openAgents(c *config.Config, decider agents.Decider, log *slog.Logger, crashed func(any, []byte)) (*agentsDoor, error) {
 	if c.Agents.Address == "" {
 		return nil, nil
 	}
@@ -30,7 +29,7 @@ func openAgents(c *config.Config, point *pdp.Point, log *slog.Logger, crashed fu
 	door := agents.New(agents.Settings{
 		Listener: c.Agents.Listener, Proxy: c.Agents.Address, SessionHeader: c.Agents.SessionHeader,
 		MaxBatch: c.Agents.MaxBatch, Deadline: c.Agents.Deadline.D(),
-	}, point, time.Now, crashed)
+	}, decider, time.Now, crashed)
 	return &agentsDoor{listener: listener, server: &http.Server{
 		Handler:           door.Handler(),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

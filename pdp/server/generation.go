@@ -19,6 +19,7 @@ import (
 	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/identity"
 	"github.com/remit-pdp/remit/pdp/policy"
+	"github.com/remit-pdp/remit/pdp/telemetry"
 	"github.com/remit-pdp/remit/pdp/value"
 	"github.com/remit-pdp/remit/policies"
 )
@@ -67,6 +68,8 @@ type maker struct {
 	verifier pdp.Verifier
 	// seen is what was seen of tools; nil where nobody looks.
 	seen *catalog.Seen
+	// meter measures decisions; nil where nobody measures.
+	meter *telemetry.Meter
 }
 
 // newMaker returns a maker. With an error it is good for finding what is wrong
@@ -101,6 +104,9 @@ func (m *maker) generation(ctx context.Context, s *bundles.Snapshot) (_ *pdp.Gen
 		warnings = append(warnings, problem)
 	}
 	warnings = append(warnings, unreviewed(c, known, bundle.Locate)...)
+	if m.meter != nil {
+		know(m.meter, bundle)
+	}
 	return &pdp.Generation{
 		ID:       bundleName(s, bundle) + "+" + m.digest,
 		Reader:   m.reader,

@@ -20,6 +20,7 @@ import (
 	"github.com/remit-pdp/remit/pdp/door/extauthz"
 	"github.com/remit-pdp/remit/pdp/door/outcome"
 	"github.com/remit-pdp/remit/pdp/identity"
+	"github.com/remit-pdp/remit/pdp/telemetry"
 )
 
 // doors are everything that listens.
@@ -35,6 +36,8 @@ type doors struct {
 	ready        atomic.Bool
 	// connected is how many connections of proxies are open.
 	connected atomic.Int64
+	// streams is how many streams of outcomes are open.
+	streams atomic.Int64
 	// issuers have keys before a new replica counts as ready.
 	issuers   *identity.Issuers
 	operators *operatorsDoor
@@ -49,20 +52,18 @@ type listening struct {
 }
 
 // listen opens every address; when one cannot be had, none stays open.
-func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, revoker pdp.Revoker, log *slog.Logger) (_ *doors, err error) {
+func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, revoker pdp.Revoker, meter *telemetry.Meter, log *slog.Logger) (_ *doors, err error) {
 	d := &doors{log: log, shutdown: c.Shutdown, health: health.NewServer()}
 	defer func() {
 		if err != nil {
 			d.close()
 		}
 	}()
-	crashed := func(cause any, stack []byte) {
-		log.Error("a panic became a denial", "cause", fmt.Sprint(cause), "stack", string(stack))
-	}
+	crashed := crashes(meter, log)
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		at := address{key: "listeners." + l.Name, address: l.Address, tls: l.TLS, connections: l.Connections}
-		door := extauthz.NewServer(doorSettings(c, l), point, keys, time.Now, crashed)
+		door := extauthz.NewServer(doorSettings(c, l), point.Listener(l.Name), keys, time.Now, crashed)
 		if err := d.open(at, false, door.Register, grpc.UnaryInterceptor(extauthz.Guard(crashed))); err != nil {
 			return nil, err
 		}
@@ -72,14 +73,14 @@ func listen(c *config.Config, point *pdp.Point, keys *pdp.Keys, revoker pdp.Revo
 			log.Warn("an outcome was not settled", "source", o.Source, "decision_id", o.DecisionID, "error", err)
 		})
 		at := address{key: "outcomes", address: o.Address, tls: o.TLS, connections: o.Connections}
-		if err := d.open(at, true, door.Register); err != nil {
+		if err := d.open(at, true, door.Register, countStreams(&d.streams)); err != nil {
 			return nil, err
 		}
 	}
 	if d.operators, err = openOperators(c, revoker, log); err != nil {
 		return nil, err
 	}
-	if d.agents, err = openAgents(c, point, log, crashed); err != nil {
+	if d.agents, err = openAgents(c, point.Listener(c.Agents.Listener), log, crashed); err != nil {
 		return nil, err
 	}
 	if d.ops, err = net.Listen("tcp", c.Health.Address); err != nil {

@@ -6,7 +6,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/remit-pdp/remit/pdp/revocation"
 	"github.com/remit-pdp/remit/pdp/state"
 	"github.com/remit-pdp/remit/pdp/state/localstore"
+	"github.com/remit-pdp/remit/pdp/telemetry"
 )
 
 // Run serves c until ctx ends. Nothing listens before everything is good; it
@@ -37,17 +37,17 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	history := state.New(store, keys, StateSettings(c), time.Now)
+	meter := telemetry.New()
+	measured := meter.Store(store)
+	history := state.New(measured, keys, StateSettings(c), time.Now)
 	defer func() { err = errors.Join(err, history.Close()) }()
-	point := pdp.NewPoint(history, keys, time.Now, func(cause any, stack []byte) {
-		log.Error("a panic became a denial", "cause", fmt.Sprint(cause), "stack", string(stack))
-	})
-	policy, err := newActivation(c, keys, issuers, point, store, log)
+	point := meter.NewPoints(history, keys, time.Now, crashes(meter, log))
+	policy, err := newActivation(c, keys, issuers, point, measured, log)
 	if err != nil {
 		return err
 	}
 	seen := catalog.NewSeen(Definitions(c), time.Now)
-	policy.maker.seen = seen
+	policy.maker.seen, policy.maker.meter = seen, meter
 	if err := policy.start(ctx); err != nil {
 		return err
 	}
@@ -55,12 +55,13 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	defer unwatch()
 	go watchDefinitions(watching, seen, log)
 	awaitIssuers(ctx, issuers)
-	doors, err := listen(c, point, keys, revocation.New(store, time.Now), log)
+	doors, err := listen(c, point, keys, revocation.New(measured, time.Now), meter, log)
 	if err != nil {
 		return err
 	}
 	doors.issuers = issuers
-	doors.http.Handler = withPolicy(doors.http.Handler, policy)
+	meter.Observe(sources(policy, issuers, store, doors))
+	doors.http.Handler = withMetrics(withPolicy(doors.http.Handler, policy), meter)
 	defer policy.watch(ctx, c.Policy.Bundle.Poll.D())()
 	log.Info("serving", "generation", point.Generation().ID, "listeners", len(c.Listeners), "state", c.State.Dir)
 	return doors.serve(ctx)

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -71,6 +72,20 @@ func httpStatus(t *testing.T, url string) int {
 	return 0
 }
 
+func httpText(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // A server answers over a Unix socket and over TCP, is healthy by the name of
 // its service, denies explicitly, keeps its state for itself, and ends.
 func TestServing(t *testing.T) {
@@ -111,6 +126,10 @@ func TestServing(t *testing.T) {
 			answer, err := authv3.NewAuthorizationClient(conn).Check(t.Context(), &authv3.CheckRequest{})
 			if err != nil || answer.GetStatus().GetCode() == 0 || answer.GetDeniedResponse() == nil {
 				t.Errorf("an empty check: %v, %v", answer, err)
+			}
+			if metrics := httpText(t, "http://"+health+"/metrics"); !strings.Contains(metrics, `effect="deny",listener="agents",question="action"`) ||
+				!strings.Contains(metrics, "remit_policy_refused 0") || !strings.Contains(metrics, "go_goroutines") {
+				t.Errorf("the metrics do not tell of the check, the policy and the process:\n%s", metrics)
 			}
 
 			other := configured(t, dir, freePort(t), freePort(t))

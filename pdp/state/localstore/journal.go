@@ -28,8 +28,8 @@ type journal struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 	closed atomic.Bool
-	// full is the last reason why no further segment could be made; broken is
-	// why the disk cannot be trusted any more.
+	// full is why the next segment could not be made, nil where it could; broken
+	// is why the disk cannot be trusted any more.
 	full, broken atomic.Pointer[error]
 	// behind are the files before the current one that are perhaps not on the
 	// disk yet: nobody asked for it so far.
@@ -64,6 +64,9 @@ func startJournal(dir, keyName string, size int64, durable bool, s *segment) (*j
 func (j *journal) prepare(first uint64) {
 	j.done.Go(func() {
 		s, err := createSegment(j.dir, first, j.size, j.keyName)
+		if j.full.Store(nil); err != nil {
+			j.full.Store(&err)
+		}
 		select {
 		case j.next <- prepared{s, err}:
 		case <-j.stop:
@@ -136,7 +139,6 @@ func (j *journal) rotate(ctx context.Context, full *segment) error {
 	case p := <-j.next:
 		after := full.first + uint64(len(full.bytes))
 		if p.err != nil {
-			j.full.Store(&p.err)
 			j.prepare(after) // space may come back
 			return j.unavailable(p.err)
 		}
