@@ -23,7 +23,7 @@ type Meter struct {
 	steps     *steps
 	stored    stored
 	refused   *prometheus.CounterVec
-	envoy     *prometheus.CounterVec
+	envoy     map[string]prometheus.Counter
 }
 
 // New returns a meter that has counted nothing. The runtime of Go and the
@@ -36,9 +36,16 @@ func New() *Meter {
 	m := &Meter{
 		registry: r, decisions: decisionsTotal.counter(r), whole: decisionSeconds.histogram(r), wouldDeny: wouldDenyTotal.counter(r),
 		panics: panicsTotal.counter(r).WithLabelValues(), steps: newSteps(r), stored: newStored(r),
-		refused: outcomesRefusedTotal.counter(r), envoy: envoyRequestsTotal.counter(r),
+		refused: outcomesRefusedTotal.counter(r), envoy: make(map[string]prometheus.Counter),
 	}
 	m.codes.Store(newCodes(nil))
+	requests := envoyRequestsTotal.counter(r)
+	for _, authz := range []string{"ok", "denied", "error", "undecided"} {
+		m.envoy[authz] = requests.WithLabelValues(authz)
+	}
+	for _, cause := range []string{"forged", "not_in_flight", "not_ready", "store"} {
+		m.refused.WithLabelValues(cause)
+	}
 	return m
 }
 
@@ -63,6 +70,14 @@ func (m *Meter) Crashed(next func(cause any, stack []byte)) func(cause any, stac
 	return func(cause any, stack []byte) {
 		m.panics.Inc()
 		next(cause, stack)
+	}
+}
+
+// Passed counts a request that is over, by what Envoy says that its filter
+// ext_authz did: ok, denied, error or undecided.
+func (m *Meter) Passed(authz string) {
+	if requests := m.envoy[authz]; requests != nil {
+		requests.Inc()
 	}
 }
 

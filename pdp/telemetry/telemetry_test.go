@@ -281,6 +281,16 @@ func TestOutcomesThatSettleNothingAreCounted(t *testing.T) {
 		`remit_outcomes_refused_total{cause="not_ready"} 1`, `remit_outcomes_refused_total{cause="store"} 1`)
 }
 
+func TestPassagesAreCounted(t *testing.T) {
+	m := New()
+	m.Passed("ok")
+	m.Passed("undecided")
+	m.Passed("undecided")
+	m.Passed("whatever the door may say")
+	expect(t, m, `remit_envoy_requests_total{authz="ok"} 1`, `remit_envoy_requests_total{authz="undecided"} 2`,
+		`remit_envoy_requests_total{authz="denied"} 0`, `remit_envoy_requests_total{authz="error"} 0`)
+}
+
 func TestPanicsAreCounted(t *testing.T) {
 	m := New()
 	var told any

@@ -34,6 +34,10 @@ type AccessLog struct {
 	now     func() time.Time
 	// lost is told of every outcome that could not be settled.
 	lost func(pdp.Outcome, error)
+	// seen is told of every passage, but for those to own; nil where nobody
+	// counts them.
+	seen func(Passage)
+	own  string
 }
 
 // NewAccessLog returns the service; lost is told of every outcome that could
@@ -66,6 +70,7 @@ func (l *AccessLog) StreamAccessLogs(stream accesslogv3.AccessLogService_StreamA
 			return err
 		}
 		for _, entry := range message.GetHttpLogs().GetLogEntry() {
+			l.tell(entry)
 			if o, ok := read(entry, l.now()); ok {
 				l.settle(stream.Context(), o)
 			}
