@@ -63,7 +63,7 @@ func sources(policy *activation, issuers *identity.Issuers, store *localstore.St
 		Store: func() telemetry.Store {
 			s, err := store.Status()
 			return telemetry.Store{
-				Written: uint64(s.Written), Room: s.Room, Free: s.Free, Snapshot: s.Snapshot, Partitions: s.Partitions,
+				Written: uint64(s.Written), Room: s.Room, Segment: s.Segment, Free: s.Free, Snapshot: s.Snapshot, Partitions: s.Partitions,
 				Unavailable: s.Problem != nil || err != nil,
 			}
 		},

@@ -126,6 +126,8 @@ var (
 		help: "Length of the journal since it was begun."}
 	journalRoom = &metric{kind: gauge, name: "remit_journal_room_bytes",
 		help: "Room left in the file of the journal that is being written. It is allocated: the disk can be full."}
+	journalSegment = &metric{kind: gauge, name: "remit_journal_segment_bytes",
+		help: "Size of one file of the journal: what the next one takes of the free space."}
 	diskFree = &metric{kind: gauge, name: "remit_disk_free_bytes",
 		help: "Free space where the state directory is."}
 	snapshotAt = &metric{kind: gauge, name: "remit_snapshot_timestamp_seconds",
@@ -152,7 +154,7 @@ var all = []*metric{
 	entriesTotal, storeErrorsTotal, sessionsTotal, aggregatedTotal,
 	policyInfo, policySince, policyLooked, policyLastGood, policyRefused, policyUnreachable, activationsTotal,
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
-	storeUnavailable, journalWritten, journalRoom, diskFree, snapshotAt, partitions, revocationPoints,
+	storeUnavailable, journalWritten, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections, buildInfo,
 }
 
@@ -160,7 +162,7 @@ var all = []*metric{
 var observed = []*metric{
 	policyInfo, policySince, policyLooked, policyLastGood, policyRefused, policyUnreachable,
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
-	storeUnavailable, journalWritten, journalRoom, diskFree, snapshotAt, partitions, revocationPoints,
+	storeUnavailable, journalWritten, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections, outcomeStreams,
 }
 

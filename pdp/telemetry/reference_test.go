@@ -106,7 +106,9 @@ func everything() Sources {
 		Issuers: func() []Issuer {
 			return []Issuer{{Name: "https://idp", Keys: 2, Age: time.Minute, Usable: true}, {Name: "https://idp", Keys: 1, Age: time.Hour, Failing: true}}
 		},
-		Store:       func() Store { return Store{Written: 5, Room: 6, Free: 7, Unavailable: true, Partitions: 8} },
+		Store: func() Store {
+			return Store{Written: 5, Room: 6, Segment: 10, Free: 7, Unavailable: true, Partitions: 8}
+		},
 		Connections: func() (int, int) { return 3, 4 },
 		Revocations: func() int { return 9 },
 	}
@@ -120,7 +122,7 @@ func TestSourcesAreAsked(t *testing.T) {
 		`remit_policy_last_good 1`, `remit_policy_refused 1`, `remit_policy_source_unreachable 0`,
 		`remit_issuer_keys{issuer="https://idp"} 1`, `remit_issuer_keys_age_seconds{issuer="https://idp"} 3600`,
 		`remit_issuer_keys_usable{issuer="https://idp"} 0`, `remit_issuer_failing{issuer="https://idp"} 1`,
-		`remit_journal_written_bytes 5`, `remit_journal_room_bytes 6`, `remit_disk_free_bytes 7`, `remit_store_unavailable 1`,
+		`remit_journal_written_bytes 5`, `remit_journal_room_bytes 6`, `remit_journal_segment_bytes 10`, `remit_disk_free_bytes 7`, `remit_store_unavailable 1`,
 		`remit_partitions 8`, `remit_snapshot_timestamp_seconds 0`,
 		`remit_connections 3`, `remit_outcome_streams 4`, `remit_revocations 9`)
 }

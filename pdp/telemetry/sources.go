@@ -39,7 +39,8 @@ type Issuer struct {
 type Store struct {
 	Written     uint64 // bytes, of the journal, since it was begun
 	Room        int64  // bytes, in the files of the journal that are there
-	Free        uint64 // bytes, of the disk; what a new file of the journal is made of
+	Segment     int64  // bytes, of one file of the journal
+	Free        uint64 // bytes, of the disk, which the next file is made of
 	Snapshot    time.Time
 	Unavailable bool // entries cannot be accepted, or soon cannot
 	Partitions  int  // that are known
@@ -115,6 +116,7 @@ func (i Issuer) collect(say sayFunc) {
 func (s Store) collect(say sayFunc) {
 	say(journalWritten, float64(s.Written))
 	say(journalRoom, float64(s.Room))
+	say(journalSegment, float64(s.Segment))
 	say(diskFree, float64(s.Free))
 	say(snapshotAt, unix(s.Snapshot))
 	say(storeUnavailable, truth(s.Unavailable))

@@ -13,6 +13,7 @@ import (
 type Status struct {
 	Written state.Position // of the journal, in bytes since it was begun
 	Room    int64          // bytes that are left in the files there are
+	Segment int64          // bytes of one file
 	Free    uint64         // bytes that are left on the disk, which the next file needs
 	// Problem is why entries are not accepted, or will not be once the room is
 	// used up; nil where nothing is wrong.
@@ -50,7 +51,7 @@ func (s *Store) Status() (Status, error) {
 
 func (j *journal) status() Status {
 	current := j.current.Load()
-	status := Status{Written: j.position(), Room: max(0, int64(len(current.bytes))-current.tail.Load())}
+	status := Status{Written: j.position(), Segment: j.size, Room: max(0, int64(len(current.bytes))-current.tail.Load())}
 	if cause := j.full.Load(); cause != nil {
 		status.Problem = *cause
 	}
