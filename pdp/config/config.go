@@ -25,6 +25,7 @@ type Config struct {
 	State     State      `yaml:"state"`
 	Operators Operators  `yaml:"operators"`
 	Health    Health     `yaml:"health"`
+	Telemetry Telemetry  `yaml:"telemetry"`
 	Shutdown  Shutdown   `yaml:"shutdown"`
 	Log       Log        `yaml:"log"`
 }
@@ -106,10 +107,13 @@ type Session struct {
 	RecentActions int      `yaml:"recent_actions"`     // how many of the latest actions of a session policies see
 }
 
-// Health is the address of /health and /ready. They tell whether remit lives and
-// nothing else, so plain HTTP beyond loopback is accepted here.
+// Health is the address of /health, /ready and /metrics. They tell whether remit
+// lives and how its work goes: names from the configuration, counts, no request
+// and no secret. So plain HTTP beyond loopback is accepted here.
 type Health struct {
-	Address string `yaml:"address"` // "HOST:PORT" of /health and /ready; they say nothing else, so that plain HTTP beyond loopback is accepted
+	// Address is "HOST:PORT" of /health, /ready and /metrics; they hold no secret
+	// and change nothing, so that plain HTTP beyond loopback is accepted.
+	Address string `yaml:"address"`
 }
 
 // Log is remit's own log (not the decision log).

@@ -162,6 +162,7 @@ func (c *Config) fill() {
 		c.State.SegmentBytes = 64 << 20
 	}
 	c.Catalog.fill()
+	c.Telemetry.Traces.fill()
 	c.Outcomes.TLS.fill()
 	c.Outcomes.Connections.fill(outcomeAge)
 	c.Shutdown.fill()
@@ -208,6 +209,7 @@ func (c *Config) rebase(dir string) {
 	c.Outcomes.Address = rebaseSocket(c.Outcomes.Address, under)
 	c.Outcomes.TLS.rebase(under)
 	c.Catalog.rebase(under)
+	under(&c.Telemetry.Traces.CAFile)
 	c.Operators.Address = rebaseSocket(c.Operators.Address, under)
 	c.Agents.Address = rebaseSocket(c.Agents.Address, under)
 }

@@ -47,6 +47,7 @@ func (c *Config) problems() (found []error) {
 	c.State.problems(say)
 	checkHostPort("health.address", c.Health.Address, say)
 	c.Operators.problems(say)
+	c.Telemetry.Traces.problems(say)
 	oneOf("log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}, say)
 	oneOf("log.format", c.Log.Format, []string{"text", "json"}, say)
 	return found

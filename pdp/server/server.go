@@ -42,6 +42,11 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	history := state.New(measured, keys, StateSettings(c), time.Now)
 	defer func() { err = errors.Join(err, history.Close()) }()
 	point := meter.NewPoints(history, keys, time.Now, crashes(meter, log))
+	endTracing, err := tracing(ctx, point, &c.Telemetry.Traces, log)
+	if err != nil {
+		return err
+	}
+	defer endTracing()
 	policy, err := newActivation(c, keys, issuers, point, measured, log)
 	if err != nil {
 		return err

@@ -1,17 +1,23 @@
 package server
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/remit-pdp/remit/bundles"
+	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/door/outcome"
 	"github.com/remit-pdp/remit/pdp/identity"
 	"github.com/remit-pdp/remit/pdp/state/localstore"
@@ -42,6 +48,59 @@ func know(meter *telemetry.Meter, bundle *bundles.Bundle) {
 		texts[i] = bundle.Modules[i].Text
 	}
 	meter.Know(texts)
+}
+
+// lastTraces is how long the last traces have to be sent.
+const lastTraces = 2 * time.Second
+
+// tracing sends traces of decisions where that is configured. A collector that is
+// down is no reason not to serve: what cannot be sent is dropped, and told.
+func tracing(ctx context.Context, point *telemetry.Points, c *config.Traces, log *slog.Logger) (end func(), err error) {
+	if c.Endpoint == "" {
+		return func() {}, nil
+	}
+	settings := telemetry.Tracing{
+		Endpoint: c.Endpoint, Ratio: c.Ratio, PerSecond: c.MaxPerSecond, Parent: proxysSpan,
+		Failed: func(err error) { log.Warn("traces were not sent", "error", err) },
+	}
+	if c.CAFile != "" {
+		authorities, err := authoritiesIn(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry.traces.ca_file: %w", err)
+		}
+		settings.TLS = &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}
+	}
+	shutdown, err := point.Trace(ctx, settings)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry.traces: %w", err)
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
+		defer cancel()
+		if err := shutdown(ctx); err != nil {
+			settings.Failed(err)
+		}
+	}, nil
+}
+
+func authoritiesIn(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+	}
+	return pool, nil
+}
+
+// proxysSpan is the traceparent of the call that a question came in by.
+func proxysSpan(ctx context.Context) string {
+	if values := metadata.ValueFromIncomingContext(ctx, "traceparent"); len(values) == 1 {
+		return values[0]
+	}
+	return ""
 }
 
 // sources is what the metrics are told when somebody asks for them.

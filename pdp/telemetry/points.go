@@ -14,11 +14,12 @@ import (
 const oneIn = 16
 
 // Points are a decision point twice, over the same history: one as it is, and
-// one whose seams are timed, which makes a sample of the decisions. Safe for
-// concurrent use.
+// one whose seams are timed, which makes a sample of the decisions and those that
+// are traced. Safe for concurrent use.
 type Points struct {
 	meter        *Meter
 	plain, timed *pdp.Point
+	tracer       *tracer
 }
 
 // NewPoints returns what [pdp.NewPoint] does, measured.
@@ -53,7 +54,13 @@ func (p *Points) some() *pdp.Point {
 
 // Decide implements [Decider].
 func (p *Points) Decide(ctx context.Context, env *pdp.Envelope) pdp.Decision {
-	return p.some().Decide(ctx, env)
+	tracing, span := p.tracer.begin(ctx, env)
+	if span == nil {
+		return p.some().Decide(ctx, env)
+	}
+	d := p.timed.Decide(tracing, env)
+	p.end(span, env.Listener, &d)
+	return d
 }
 
 // Admit implements [Decider].

@@ -5,21 +5,40 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
 // A step times one step of decisions.
-type step struct{ seconds prometheus.Observer }
+type step struct {
+	name    string
+	seconds prometheus.Observer
+}
 
 func (s step) since(began time.Time) { s.seconds.Observe(time.Since(began).Seconds()) }
+
+// span times a step, and makes it a span where the decision is traced. What it
+// returns is called when the step ends.
+func (s step) span(ctx context.Context) (inside context.Context, end func()) {
+	began := time.Now()
+	decision := trace.SpanFromContext(ctx)
+	if !decision.IsRecording() {
+		return ctx, func() { s.since(began) }
+	}
+	inside, span := decision.TracerProvider().Tracer(scope).Start(ctx, s.name, trace.WithTimestamp(began))
+	return inside, func() {
+		span.End()
+		s.since(began)
+	}
+}
 
 type steps struct{ read, identity, catalog, state, policy, commit step }
 
 func newSteps(in prometheus.Registerer) *steps {
 	seconds := stepSeconds.histogram(in)
-	of := func(name string) step { return step{seconds.WithLabelValues(name)} }
+	of := func(name string) step { return step{name, seconds.WithLabelValues(name)} }
 	return &steps{of("read"), of("identity"), of("catalog"), of("state"), of("policy"), of("commit")}
 }
 
@@ -49,7 +68,8 @@ type verifier struct {
 }
 
 func (v verifier) Verify(ctx context.Context, e *pdp.Envelope) (pdp.Agent, error) {
-	defer v.step.since(time.Now())
+	ctx, end := v.step.span(ctx)
+	defer end()
 	return v.Verifier.Verify(ctx, e)
 }
 
@@ -69,12 +89,14 @@ type policy struct {
 }
 
 func (p policy) Admit(ctx context.Context, input value.Value) (pdp.Admission, error) {
-	defer p.step.since(time.Now())
+	ctx, end := p.step.span(ctx)
+	defer end()
 	return p.Policy.Admit(ctx, input)
 }
 
 func (p policy) Decide(ctx context.Context, input value.Value) (pdp.Verdict, error) {
-	defer p.step.since(time.Now())
+	ctx, end := p.step.span(ctx)
+	defer end()
 	return p.Policy.Decide(ctx, input)
 }
 
@@ -85,7 +107,8 @@ type history struct {
 }
 
 func (h history) Begin(ctx context.Context, c *pdp.Case) (pdp.Turn, error) {
-	defer h.steps.state.since(time.Now())
+	ctx, end := h.steps.state.span(ctx)
+	defer end()
 	t, err := h.History.Begin(ctx, c)
 	if err != nil {
 		return nil, err
@@ -99,6 +122,7 @@ type turn struct {
 }
 
 func (t turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Decision, error) {
-	defer t.step.since(time.Now())
+	ctx, end := t.step.span(ctx)
+	defer end()
 	return t.Turn.Commit(ctx, c, d)
 }
