@@ -69,9 +69,7 @@ func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, revoker p
 		}
 	}
 	if o := c.Outcomes; o.Address != "" {
-		door := outcome.NewAccessLog(point, time.Now, func(o pdp.Outcome, err error) {
-			log.Warn("an outcome was not settled", "source", o.Source, "decision_id", o.DecisionID, "error", err)
-		})
+		door := outcome.NewAccessLog(point, time.Now, lostOutcomes(log, time.Now))
 		door.Watch(c.Agents.Address, func(p outcome.Passage) { meter.Passed(string(p)) })
 		at := address{key: "outcomes", address: o.Address, tls: o.TLS, connections: o.Connections}
 		if err := d.open(at, true, door.Register, countStreams(&d.streams)); err != nil {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,23 +22,6 @@ import (
 	"github.com/remit-pdp/remit/pdp/state/localstore"
 	"github.com/remit-pdp/remit/pdp/telemetry"
 )
-
-// crashes returns what is told of every panic that became a denial: it is
-// counted and logged.
-func crashes(meter *telemetry.Meter, log *slog.Logger) func(cause any, stack []byte) {
-	return meter.Crashed(func(cause any, stack []byte) {
-		log.Error("a panic became a denial", "cause", panicked(cause), "stack", string(stack))
-	})
-}
-
-// panicked describes what a panic was about. Anything but the runtime's own
-// words may hold a part of a request, and is known by its type alone.
-func panicked(cause any) string {
-	if err, ok := cause.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("a %T", cause)
-}
 
 // know makes the reason codes of a bundle's policies labels of the metrics.
 func know(meter *telemetry.Meter, bundle *bundles.Bundle) {
