@@ -64,7 +64,7 @@ func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, revoker p
 		l := &c.Listeners[i]
 		at := address{key: "listeners." + l.Name, address: l.Address, tls: l.TLS, connections: l.Connections}
 		door := extauthz.NewServer(doorSettings(c, l), point.Listener(l.Name), keys, time.Now, crashed)
-		if err := d.open(at, false, door.Register, grpc.UnaryInterceptor(extauthz.Guard(crashed))); err != nil {
+		if err := d.open(at, false, door.Register, door.Options()...); err != nil {
 			return nil, err
 		}
 	}

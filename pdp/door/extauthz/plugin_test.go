@@ -62,7 +62,7 @@ func opa(t *testing.T, path, module, input string) any {
 }
 
 // ask puts the documented input to remit, as the check that Envoy would send.
-func ask(t *testing.T, path, module, input string) *authv3.CheckResponse {
+func ask(t *testing.T, read reader, path, module, input string) *authv3.CheckResponse {
 	t.Helper()
 	var documented struct {
 		Attributes json.RawMessage `json:"attributes"`
@@ -77,7 +77,7 @@ func ask(t *testing.T, path, module, input string) *authv3.CheckResponse {
 	if http := request.Attributes.Request.Http; http.Host == "" {
 		http.Host = "service.example" // the shorter examples leave out what Envoy always sends
 	}
-	response, err := server(t, path, module).Check(t.Context(), request)
+	response, err := read(server(t, path, module)).Ask(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,15 +169,19 @@ func TestThePluginsDocumentedExamples(t *testing.T) {
 				input := withParsedPath(t, input)
 				want := opa(t, "data.envoy.authz.allow", module, input) == true
 				effects[want]++
-				if got := ask(t, "data.envoy.authz.allow", module, input); (got.GetOkResponse() != nil) != want {
-					t.Errorf("got %v, OPA says %v", got, want)
-				}
+				eachReader(t, func(t *testing.T, read reader) {
+					if got := ask(t, read, "data.envoy.authz.allow", module, input); (got.GetOkResponse() != nil) != want {
+						t.Errorf("got %v, OPA says %v", got, want)
+					}
+				})
 			})
 		}
 		t.Run(fmt.Sprintf("object %d", i), func(t *testing.T) {
 			input := withParsedPath(t, input)
 			want := opa(t, "data.envoy.authz.result", object, input).(map[string]any)
-			sameAsObject(t, ask(t, "data.envoy.authz.result", object, input), want)
+			eachReader(t, func(t *testing.T, read reader) {
+				sameAsObject(t, ask(t, read, "data.envoy.authz.result", object, input), want)
+			})
 		})
 	}
 	if effects[true] == 0 || effects[false] == 0 {

@@ -11,6 +11,7 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -31,20 +32,40 @@ type renderer struct {
 	now    func() time.Time
 }
 
-// response is the only constructor of an answer. It begins with the denial and
-// becomes an allow where the decision is one and has an id, which says that it
-// was recorded. asked are the headers of the request.
-func (r renderer) response(d pdp.Decision, asked pdp.Headers) *authv3.CheckResponse {
+// rendered is an answer as it is on the wire.
+type rendered []byte
+
+// render is the only constructor of answers that leave. What protobuf cannot
+// write is denied: the caller must not be left without an answer.
+func (r renderer) render(d *pdp.Decision, asked pdp.Headers) rendered {
+	if out, plain := r.plainAllow(d, asked); plain {
+		return out
+	}
+	out, err := proto.Marshal(r.response(d, asked))
+	if err != nil {
+		return broken()
+	}
+	return out
+}
+
+// allows reports whether a decision lets the request through: where it is an
+// allow and has an id, which says that it was recorded.
+func allows(d *pdp.Decision) bool { return d.Effect == pdp.Allow && d.ID != "" }
+
+// response renders a decision with the generated types. It begins with the
+// denial and becomes an allow where the decision is one. asked are the headers of
+// the request.
+func (r renderer) response(d *pdp.Decision, asked pdp.Headers) *authv3.CheckResponse {
 	response := &authv3.CheckResponse{
 		Status:          &rpcstatus.Status{Code: int32(codes.PermissionDenied)},
-		DynamicMetadata: dynamicMetadata(&d),
+		DynamicMetadata: dynamicMetadata(d),
 	}
-	if d.Effect == pdp.Allow && d.ID != "" {
+	if allows(d) {
 		response.Status = &rpcstatus.Status{Code: int32(codes.OK)}
-		response.HttpResponse = &authv3.CheckResponse_OkResponse{OkResponse: r.allowed(&d, asked)}
+		response.HttpResponse = &authv3.CheckResponse_OkResponse{OkResponse: r.allowed(d, asked)}
 		return response
 	}
-	a := r.denied(&d)
+	a := r.denied(d)
 	response.HttpResponse = &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{
 		Status:  &typev3.HttpStatus{Code: typev3.StatusCode(a.status)},
 		Headers: options(a.headers),
@@ -60,7 +81,7 @@ func (r renderer) response(d pdp.Decision, asked pdp.Headers) *authv3.CheckRespo
 func (r renderer) allowed(d *pdp.Decision, asked pdp.Headers) *authv3.OkHttpResponse {
 	p := &d.Response
 	ok := &authv3.OkHttpResponse{
-		Headers:                 options(append(p.Headers[:len(p.Headers):len(p.Headers)], pdp.Header{Name: stampHeader, Value: r.keys.Stamp(d, r.now())})),
+		Headers:                 options(append(p.Headers[:len(p.Headers):len(p.Headers)], r.stamp(d))),
 		HeadersToRemove:         append(p.RemoveHeaders[:len(p.RemoveHeaders):len(p.RemoveHeaders)], forged(asked)...),
 		ResponseHeadersToAdd:    options(p.ResponseHeaders),
 		QueryParametersToRemove: p.RemoveQuery,
@@ -69,6 +90,11 @@ func (r renderer) allowed(d *pdp.Decision, asked pdp.Headers) *authv3.OkHttpResp
 		ok.QueryParametersToSet = append(ok.QueryParametersToSet, &corev3.QueryParameter{Key: q.Name, Value: q.Value})
 	}
 	return ok
+}
+
+// stamp is the header that carries the decision, signed.
+func (r renderer) stamp(d *pdp.Decision) pdp.Header {
+	return pdp.Header{Name: stampHeader, Value: r.keys.Stamp(d, r.now())}
 }
 
 // forged are the names among a request's headers that a tool could take for
@@ -83,22 +109,13 @@ func forged(asked pdp.Headers) (names []string) {
 	return names
 }
 
-// options sets headers. The append action is always spelt out: what an unset
-// one means differs between clients and versions, and where it means append a
-// client's own copy of the header would stay beside this one. Further values of
-// one name are added to its first.
+// options sets headers, each as [actionOf] says.
 func options(headers pdp.Headers) []*corev3.HeaderValueOption {
 	list := make([]*corev3.HeaderValueOption, len(headers))
-	seen := make(map[string]bool, len(headers))
 	for i, h := range headers {
-		action := corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
-		if seen[h.Name] {
-			action = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD
-		}
-		seen[h.Name] = true
 		list[i] = &corev3.HeaderValueOption{
 			Header:       &corev3.HeaderValue{Key: h.Name, Value: h.Value},
-			AppendAction: action,
+			AppendAction: actionOf(headers, i),
 		}
 	}
 	return list

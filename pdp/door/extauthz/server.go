@@ -13,9 +13,6 @@ import (
 	"slices"
 	"time"
 
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/grpc"
-
 	"github.com/remit-pdp/remit/pdp"
 )
 
@@ -42,6 +39,9 @@ type Settings struct {
 	// Deadline is the longest a decision may take; Margin is left of the
 	// caller's deadline for the answer to travel.
 	Deadline, Margin time.Duration
+	// Workers is how many goroutines are kept for decisions; where more are
+	// under way, each of the others has one of its own.
+	Workers int
 }
 
 // DenyAs is a way of answering a denied MCP call.
@@ -57,55 +57,51 @@ const (
 
 // Server answers the checks of one listener. Safe for concurrent use.
 type Server struct {
-	authv3.UnimplementedAuthorizationServer
 	settings Settings
 	decider  Decider
-	render   renderer
+	renderer renderer
 	now      func() time.Time
+	// read reads the message of a check.
+	read    func(message string) (*pdp.Envelope, error)
+	workers *workers
 	// crashed is told of panics outside of the decision.
 	crashed func(cause any, stack []byte)
 }
 
 // NewServer returns the door of a listener.
 func NewServer(s Settings, d Decider, keys *pdp.Keys, now func() time.Time, crashed func(cause any, stack []byte)) *Server {
-	return &Server{settings: s, decider: d, render: renderer{s.DenyAs, keys, now}, now: now, crashed: crashed}
+	server := &Server{settings: s, decider: d, renderer: renderer{s.DenyAs, keys, now}, now: now, read: readCheck, crashed: crashed}
+	server.workers = newWorkers(s.Workers, server.answer, crashed)
+	return server
 }
 
-// Service is the name of the service, which its health is asked for by.
-const Service = "envoy.service.auth.v3.Authorization"
-
-// Register makes server answer the service.
-func (s *Server) Register(server grpc.ServiceRegistrar) {
-	authv3.RegisterAuthorizationServer(server, s)
-}
-
-// Check implements the service. It always answers with an explicit decision
-// and never with a gRPC error, which Envoy would not take for a denial; and it
-// answers before the caller stops waiting, even if the decision hangs.
-func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+// Check answers the CheckRequest that message is with a CheckResponse. The answer
+// is always an explicit decision, and it is there before the caller stops waiting,
+// even if the decision hangs.
+func (s *Server) Check(ctx context.Context, message string) []byte {
 	proxy := s.settings.Caller(ctx)
 	if proxy == "" {
-		return broken(), nil // the transport lets nobody through without a name
+		return broken() // the transport lets nobody through without a name
 	}
-	end := s.end(ctx)
-	deciding, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
-	defer cancel()
-	answer := make(chan *authv3.CheckResponse, 1)
-	go func() {
-		defer s.recovered(answer)
-		e := s.envelope(proxy, request)
-		answer <- s.render.response(s.decide(deciding, e), e.Headers)
-	}()
+	c := &check{proxy: proxy, message: message}
+	c.values, c.end = ctx, s.end(ctx)
 	// Half of the margin is for a decision that ends in time and is still
 	// being recorded.
-	late := time.NewTimer(time.Until(end) + s.settings.Margin/2)
-	defer late.Stop()
-	select {
-	case response := <-answer:
-		return response, nil
-	case <-late.C:
-		return s.render.response(outOfTime, nil), nil
+	if answer := s.workers.do(c, c.end.Add(s.settings.Margin/2)); answer != nil {
+		return answer
 	}
+	return s.renderer.render(&outOfTime, nil)
+}
+
+// answer reads a check, has it decided and renders the decision. What is no check
+// has no path either, which is refused and recorded; nothing can allow it.
+func (s *Server) answer(c *check) rendered {
+	e, err := s.envelope(c.proxy, c.message)
+	d := s.decide(c, e)
+	if err != nil {
+		d.Effect = pdp.Deny
+	}
+	return s.renderer.render(&d, e.Headers)
 }
 
 // decide has the session token taken off a request that carries one: a tool

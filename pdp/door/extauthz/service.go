@@ -1,0 +1,85 @@
+package extauthz
+
+import (
+	"context"
+	"strings"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+)
+
+// Service is the name of the service, which its health is asked for by.
+const Service = "envoy.service.auth.v3.Authorization"
+
+// checker is what answers the service.
+type checker interface {
+	Check(ctx context.Context, message string) []byte
+}
+
+// description is the service as the generated code describes it, but for its
+// messages: they come and go as they are on the wire.
+var description = grpc.ServiceDesc{
+	ServiceName: Service,
+	HandlerType: (*checker)(nil),
+	Methods:     []grpc.MethodDesc{{MethodName: "Check", Handler: handleCheck}},
+	Metadata:    authv3.Authorization_ServiceDesc.Metadata,
+}
+
+// Register makes server, which was made with [Server.Options], answer the
+// service.
+func (s *Server) Register(server grpc.ServiceRegistrar) { server.RegisterService(&description, s) }
+
+// Options are what a gRPC server needs to answer the service: other services
+// beside it are not concerned.
+func (s *Server) Options() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)}),
+		grpc.UnaryInterceptor(Guard(s.crashed)),
+	}
+}
+
+// asked is a CheckRequest as it is on the wire.
+type asked struct{ message string }
+
+func handleCheck(server any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+	question := &asked{}
+	if err := decode(question); err != nil {
+		return nil, err
+	}
+	answer := func(ctx context.Context, question any) (any, error) {
+		return rendered(server.(checker).Check(ctx, question.(*asked).message)), nil
+	}
+	if intercept == nil {
+		return answer(ctx, question)
+	}
+	return intercept(ctx, question, &grpc.UnaryServerInfo{Server: server, FullMethod: authv3.Authorization_Check_FullMethodName}, answer)
+}
+
+// codec is protobuf's, and leaves checks and their answers as they are.
+type codec struct{ encoding.CodecV2 }
+
+// Unmarshal implements [encoding.CodecV2].
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	question, ok := v.(*asked)
+	if !ok {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	var text strings.Builder // one copy: the buffers are gRPC's
+	text.Grow(data.Len())
+	for _, piece := range data {
+		text.Write(piece.ReadOnlyData())
+	}
+	question.message = text.String()
+	return nil
+}
+
+// Marshal implements [encoding.CodecV2].
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	if answer, ok := v.(rendered); ok {
+		return mem.BufferSlice{mem.SliceBuffer(answer)}, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
