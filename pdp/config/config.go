@@ -27,6 +27,7 @@ type Config struct {
 	Health    Health     `yaml:"health"`
 	Telemetry Telemetry  `yaml:"telemetry"`
 	Shutdown  Shutdown   `yaml:"shutdown"`
+	Process   Process    `yaml:"process"`
 	Log       Log        `yaml:"log"`
 }
 

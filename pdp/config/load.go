@@ -166,6 +166,7 @@ func (c *Config) fill() {
 	c.Outcomes.TLS.fill()
 	c.Outcomes.Connections.fill(outcomeAge)
 	c.Shutdown.fill()
+	c.Process.fill()
 	c.Operators.fill(c.State.Dir)
 	orString(&c.Health.Address, "127.0.0.1:8282")
 	orString(&c.Log.Level, "info")

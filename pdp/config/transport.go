@@ -44,6 +44,12 @@ type Connections struct {
 	// MaxMessage is the size of the largest message in bytes: the proxy's
 	// max_request_bytes and 256 KiB at the least.
 	MaxMessage int `yaml:"max_message_bytes"`
+	// StreamWindow is how many bytes of a request the peer may send ahead of what
+	// was read of it: one with a larger body waits on its way. It does not adapt,
+	// because measuring for that costs every request.
+	StreamWindow int `yaml:"stream_window_bytes"`
+	// Window is the same for all requests of a connection together.
+	Window int `yaml:"window_bytes"`
 }
 
 // Shutdown says how serving ends.
@@ -76,6 +82,8 @@ func (c *Connections) fill(age time.Duration) {
 	orDuration(&c.Handshake, 10*time.Second)
 	orInt(&c.MaxStreams, 1024)
 	orInt(&c.MaxMessage, 4<<20)
+	orInt(&c.StreamWindow, 512<<10)
+	orInt(&c.Window, 4<<20)
 }
 
 func (s *Shutdown) fill() {
@@ -93,6 +101,12 @@ func (c *Connections) problems(key string, say sayFunc) {
 	}
 	if c.MaxMessage < 512<<10 || c.MaxMessage > 64<<20 {
 		say(key+".max_message_bytes", "%d is not between 512 KiB and 64 MiB", c.MaxMessage)
+	}
+	if c.StreamWindow < 64<<10 || c.StreamWindow > 64<<20 {
+		say(key+".stream_window_bytes", "%d is not between 64 KiB and 64 MiB", c.StreamWindow)
+	}
+	if c.Window < c.StreamWindow || c.Window > 1<<30 {
+		say(key+".window_bytes", "%d is not between %s.stream_window_bytes (%d) and 1 GiB", c.Window, key, c.StreamWindow)
 	}
 }
 

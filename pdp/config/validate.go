@@ -36,6 +36,7 @@ func (c *Config) problems() (found []error) {
 	}
 	c.Outcomes.Connections.problems("outcomes.connections", say)
 	c.Shutdown.problems(say)
+	c.Process.problems(say)
 	c.Policy.Bundle.problems(say)
 	c.Agents.problems(c.Listeners, say)
 	oneOf("policy.engine", c.Policy.Engine, []string{"compiled", "topdown", "both"}, say)

@@ -92,7 +92,7 @@ func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, revoker p
 func doorSettings(c *config.Config, l *config.Listener) extauthz.Settings {
 	return extauthz.Settings{
 		Listener: l.Name, Caller: caller(l), TrustID: l.RequestID == "envoy", BodyIsExact: l.BodyIsExact, SessionHeader: c.Agents.SessionHeader,
-		DenyAs: extauthz.DenyAs(l.DenyAs), Deadline: l.Deadline.D(), Margin: l.Margin.D(),
+		DenyAs: extauthz.DenyAs(l.DenyAs), Deadline: l.Deadline.D(), Margin: l.Margin.D(), Workers: c.Process.Workers,
 	}
 }
 
@@ -140,6 +140,8 @@ func limits(c config.Connections) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(c.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(c.MaxStreams)),
+		grpc.StaticStreamWindowSize(int32(c.StreamWindow)),
+		grpc.StaticConnWindowSize(int32(c.Window)),
 		grpc.ConnectionTimeout(c.Handshake.D()),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.MinPing.D(), PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{

@@ -39,8 +39,9 @@ type Settings struct {
 	// Deadline is the longest a decision may take; Margin is left of the
 	// caller's deadline for the answer to travel.
 	Deadline, Margin time.Duration
-	// Workers is how many goroutines are kept for decisions; where more are
-	// under way, each of the others has one of its own.
+	// Workers is how many goroutines are kept for requests, and as many for
+	// decisions; where more are under way, each of the others has one of its
+	// own.
 	Workers int
 }
 

@@ -38,6 +38,7 @@ func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)}),
 		grpc.UnaryInterceptor(Guard(s.crashed)),
+		grpc.NumStreamWorkers(uint32(s.settings.Workers)),
 	}
 }
 
