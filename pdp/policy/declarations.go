@@ -38,7 +38,7 @@ func readDeclarations(s Source) (*pdp.Declarations, Problems) {
 
 // problems are the mistakes in the bundle's data, with file and line.
 func (s *Source) problems(r *reading) (found Problems) {
-	for _, m := range *r.mistakes {
+	for _, m := range r.mistakes {
 		p := Problem{Text: "data." + m.String()}
 		if s.Locate != nil {
 			p.File, p.Line = s.Locate(m.path...)

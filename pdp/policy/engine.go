@@ -36,7 +36,7 @@ func (e *Engine) compile(ctx context.Context, s Source, o Options, parsed map[st
 	for _, m := range s.Modules {
 		modules = append(modules, compiled.Module{Path: m.Path, Text: m.Text, Parsed: parsed[m.Path]})
 	}
-	options := compiled.Options{Capabilities: capabilities(), Strict: true, Limits: limits, Clock: []string{"time", "now_ns"}}
+	options := compiled.Options{Capabilities: capabilities(), Strict: true, Limits: limits, Clock: clock}
 	for _, q := range []*query{e.entry, e.admission, e.outcome} {
 		if q == nil {
 			continue
@@ -53,24 +53,22 @@ func (e *Engine) compile(ctx context.Context, s Source, o Options, parsed map[st
 	}
 }
 
-// evaluate asks a query. Undefined, failed and out of time are different
-// refusals; a result that is of the wrong type is the caller's fourth.
-func (e *Engine) evaluate(ctx context.Context, q *query, input value.Value) (value.Value, error) {
-	if ctx.Err() != nil {
-		return value.Nothing, timeout(q)
-	}
-	if q.program == nil {
-		return e.byTopdown(ctx, q, input)
-	}
-	result, err := e.byProgram(ctx, q, input)
+// evaluate asks a query, and has its answer read while it is there. Undefined,
+// failed, out of time and of the wrong type are different refusals.
+func (e *Engine) evaluate(ctx context.Context, q *query, input value.Value, read func(value.Value) error) error {
 	switch {
-	case errors.Is(err, errTopdown):
-		return e.byTopdown(ctx, q, input)
+	case ctx.Err() != nil:
+		return timeout(q)
+	case q.program == nil:
+		return e.byTopdown(ctx, q, input, read)
 	case e.engine == Both:
-		return e.compare(ctx, q, input, result, err)
-	default:
-		return result, err
+		return e.byBoth(ctx, q, input, read)
 	}
+	err := e.byProgram(ctx, q, input, read)
+	if errors.Is(err, errTopdown) {
+		return e.byTopdown(ctx, q, input, read)
+	}
+	return err
 }
 
 // errTopdown leaves an evaluation to topdown.
@@ -80,28 +78,50 @@ var errTopdown = errors.New("left to topdown")
 // topdown again: which of several errors comes first, and whether a rule that
 // would fail is looked at, depends on the engine's order and index, and a
 // failure denies whatever it costs.
-func (e *Engine) byProgram(ctx context.Context, q *query, input value.Value) (value.Value, error) {
-	result, err := q.program.Eval(ctx, 0, compiled.Question{Input: input, Deadline: e.deadline()})
+func (e *Engine) byProgram(ctx context.Context, q *query, input value.Value, read func(value.Value) error) error {
+	var unread error
+	err := q.program.Read(ctx, 0, compiled.Question{Input: input, Deadline: e.deadline()}, func(result value.Value) error {
+		unread = answered(q, result, read)
+		return nil
+	})
 	switch {
 	case ctx.Err() != nil, errors.Is(err, compiled.ErrLate):
-		return value.Nothing, timeout(q)
+		return timeout(q)
 	case errors.Is(err, compiled.ErrSteps), errors.Is(err, compiled.ErrMemory):
-		return value.Nothing, refuse(pdp.CodePolicyError, q.path+": "+err.Error())
+		return refuse(pdp.CodePolicyError, q.path+": "+err.Error())
 	case err != nil:
-		return value.Nothing, errTopdown
-	case !result.Defined():
-		return value.Nothing, refuse(pdp.CodePolicyUndefined, q.path+" has no value for this input")
+		return errTopdown
 	default:
-		return result, nil
+		return unread
 	}
 }
 
-// compare asks topdown as well, and refuses where the two differ.
-func (e *Engine) compare(ctx context.Context, q *query, input, result value.Value, err error) (value.Value, error) {
-	want, wantErr := e.byTopdown(ctx, q, input)
-	if (err == nil) == (wantErr == nil) && value.Equal(result, want) {
-		return result, err
+// answered has an answer read.
+func answered(q *query, result value.Value, read func(value.Value) error) error {
+	if !result.Defined() {
+		return refuse(pdp.CodePolicyUndefined, q.path+" has no value for this input")
 	}
-	return value.Nothing, refuse(pdp.CodePolicyError, fmt.Sprintf("%s: the engines differ: compiled %s %v, topdown %s %v",
-		q.path, value.AppendJSON(nil, result), err, value.AppendJSON(nil, want), wantErr))
+	if err := read(result); err != nil {
+		return wrongType(q, err)
+	}
+	return nil
+}
+
+// byBoth asks both engines, and refuses where they differ.
+func (e *Engine) byBoth(ctx context.Context, q *query, input value.Value, read func(value.Value) error) error {
+	var got, want value.Value
+	err := e.byProgram(ctx, q, input, func(v value.Value) error { got = v.Copy(); return nil })
+	if errors.Is(err, errTopdown) {
+		return e.byTopdown(ctx, q, input, read)
+	}
+	wantErr := e.byTopdown(ctx, q, input, func(v value.Value) error { want = v; return nil })
+	switch {
+	case (err == nil) != (wantErr == nil) || !value.Equal(got, want):
+		return refuse(pdp.CodePolicyError, fmt.Sprintf("%s: the engines differ: compiled %s %v, topdown %s %v",
+			q.path, value.AppendJSON(nil, got), err, value.AppendJSON(nil, want), wantErr))
+	case err != nil:
+		return err
+	default:
+		return answered(q, got, read)
+	}
 }

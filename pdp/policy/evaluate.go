@@ -27,28 +27,22 @@ func (e *Engine) Admit(ctx context.Context, input value.Value) (pdp.Admission, e
 	if e.admission == nil {
 		return pdp.Admission{Admit: true, Task: pdp.NoTask}, nil
 	}
-	result, err := e.evaluate(ctx, e.admission, input)
-	if err != nil {
-		return pdp.Admission{}, err
-	}
-	admission, err := readAdmission(result)
-	if err != nil {
-		return pdp.Admission{}, wrongType(e.admission, err)
-	}
-	return admission, nil
+	var admission pdp.Admission
+	err := e.evaluate(ctx, e.admission, input, func(result value.Value) (err error) {
+		admission, err = readAdmission(result)
+		return err
+	})
+	return admission, err
 }
 
 // Decide implements [pdp.Policy].
 func (e *Engine) Decide(ctx context.Context, input value.Value) (pdp.Verdict, error) {
-	result, err := e.evaluate(ctx, e.entry, input)
-	if err != nil {
-		return pdp.Verdict{}, err
-	}
-	verdict, err := readVerdict(result, e.declared)
-	if err != nil {
-		return pdp.Verdict{}, wrongType(e.entry, err)
-	}
-	return verdict, nil
+	var verdict pdp.Verdict
+	err := e.evaluate(ctx, e.entry, input, func(result value.Value) (err error) {
+		verdict, err = readVerdict(result, e.declared)
+		return err
+	})
+	return verdict, err
 }
 
 // Settle implements [pdp.Policy].
@@ -56,29 +50,26 @@ func (e *Engine) Settle(ctx context.Context, input value.Value) (pdp.Effects, er
 	if e.outcome == nil {
 		return pdp.Effects{}, nil
 	}
-	result, err := e.evaluate(ctx, e.outcome, input)
-	if err != nil {
-		return pdp.Effects{}, err
-	}
-	effects, err := readEffects(result, e.declared)
-	if err != nil {
-		return pdp.Effects{}, wrongType(e.outcome, err)
-	}
-	return effects, nil
+	var effects pdp.Effects
+	err := e.evaluate(ctx, e.outcome, input, func(result value.Value) (err error) {
+		effects, err = readEffects(result, e.declared)
+		return err
+	})
+	return effects, err
 }
 
 // deadline is when an evaluation that begins now must have ended.
 func (e *Engine) deadline() time.Time { return time.Now().Add(e.timeout) }
 
 // byTopdown evaluates with OPA's topdown.
-func (e *Engine) byTopdown(ctx context.Context, q *query, input value.Value) (value.Value, error) {
+func (e *Engine) byTopdown(ctx context.Context, q *query, input value.Value, read func(value.Value) error) error {
 	cancel := topdown.NewCancel()
 	timer := time.AfterFunc(e.timeout, cancel.Cancel)
 	defer timer.Stop()
 	stop := context.AfterFunc(ctx, cancel.Cancel)
 	defer stop()
 
-	now, _ := input.Path("time", "now_ns").Int()
+	now, _ := input.Path(clock...).Int()
 	results, err := q.prepared.Eval(ctx,
 		rego.EvalParsedInput(e.reads.tree(input)),
 		rego.EvalTime(time.Unix(0, now)),
@@ -86,18 +77,21 @@ func (e *Engine) byTopdown(ctx context.Context, q *query, input value.Value) (va
 	)
 	switch {
 	case topdown.IsCancel(err) || ctx.Err() != nil: // OPA may have answered although it was cancelled
-		return value.Nothing, timeout(q)
+		return timeout(q)
 	case err != nil:
-		return value.Nothing, failed(q, err)
+		return failed(q, err)
 	case len(results) == 0 || len(results[0].Expressions) != 1:
-		return value.Nothing, refuse(pdp.CodePolicyUndefined, q.path+" has no value for this input")
+		return answered(q, value.Nothing, read)
 	}
 	result, err := value.FromGo(results[0].Expressions[0].Value)
 	if err != nil {
-		return value.Nothing, wrongType(q, err)
+		return wrongType(q, err)
 	}
-	return result, nil
+	return answered(q, result, read)
 }
+
+// clock is the path of the only clock that a policy has.
+var clock = []string{"time", "now_ns"}
 
 // refuse is a denial that is the policy's fault, and so an outage to the
 // caller, not a verdict about it.

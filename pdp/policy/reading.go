@@ -2,9 +2,10 @@ package policy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp/value"
@@ -13,11 +14,60 @@ import (
 // reading is a strict walk over one value that a bundle gave: every member is
 // asked for by name and type, and [reading.done] reports those that nobody
 // asked for. A misspelt key is a mistake, never a default.
+//
+// Every decision is read, so that a reading makes nothing before there is a
+// mistake: where it is in the value is only told then.
 type reading struct {
-	path     []string
-	of       value.Value
-	known    map[string]bool
-	mistakes *[]mistake
+	*walk
+	parent *reading
+	name   string // in the parent; "" for an item of an array
+	index  int
+	of     value.Value
+	known  []string // names asked for
+}
+
+// walk is what the readings of one value share. Walks are pooled.
+type walk struct {
+	mistakes []mistake
+	names    []string // of the object that is looked through
+	rooms    [][]reading
+	used     int // readings
+}
+
+// roomy is how many readings are made at once, and how many rooms are kept.
+const (
+	roomy = 64
+	kept  = 4
+)
+
+var walks = sync.Pool{New: func() any { return &walk{} }}
+
+func readingOf(v value.Value) *reading {
+	return walks.Get().(*walk).next(nil, "", 0, v)
+}
+
+// next lends a reading.
+func (w *walk) next(parent *reading, name string, index int, v value.Value) *reading {
+	room, i := w.used/roomy, w.used%roomy
+	if room == len(w.rooms) {
+		w.rooms = append(w.rooms, make([]reading, roomy))
+	}
+	w.used++
+	r := &w.rooms[room][i]
+	r.walk, r.parent, r.name, r.index, r.of, r.known = w, parent, name, index, v, r.known[:0]
+	return r
+}
+
+// end ends a walk: no reading of it may be used any more.
+func (w *walk) end() {
+	for i := range w.used {
+		w.rooms[i/roomy][i%roomy].of = value.Nothing
+	}
+	clear(w.names[:cap(w.names)])
+	w.mistakes, w.used = nil, 0
+	if len(w.rooms) <= kept {
+		walks.Put(w)
+	}
 }
 
 // mistake is one thing that is wrong at a path of the value. Its text names
@@ -34,20 +84,29 @@ func (m mistake) String() string {
 	return strings.Join(m.path, ".") + " " + m.text
 }
 
-func readingOf(v value.Value) *reading {
-	return &reading{of: v, known: map[string]bool{}, mistakes: &[]mistake{}}
-}
-
 // err returns the first mistake.
 func (r *reading) err() error {
-	if len(*r.mistakes) == 0 {
+	if len(r.mistakes) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s", (*r.mistakes)[0])
+	return fmt.Errorf("%s", r.mistakes[0])
 }
 
 func (r *reading) wrong(format string, args ...any) {
-	*r.mistakes = append(*r.mistakes, mistake{r.path, fmt.Sprintf(format, args...)})
+	r.mistakes = append(r.mistakes, mistake{r.path(), fmt.Sprintf(format, args...)})
+}
+
+// path is where the value is.
+func (r *reading) path() (path []string) {
+	for ; r.parent != nil; r = r.parent {
+		name := r.name
+		if name == "" && r.parent.of.Kind() == value.Array {
+			name = strconv.Itoa(r.index)
+		}
+		path = append(path, name)
+	}
+	slices.Reverse(path)
+	return path
 }
 
 // is checks the type; undefined is a type of its own.
@@ -61,15 +120,10 @@ func (r *reading) is(kind value.Kind) bool {
 	return false
 }
 
-func (r *reading) below(name string, v value.Value) *reading {
-	path := append(r.path[:len(r.path):len(r.path)], name)
-	return &reading{path: path, of: v, known: map[string]bool{}, mistakes: r.mistakes}
-}
-
 // member returns a member of an object; undefined where it is not there.
 func (r *reading) member(name string) *reading {
-	r.known[name] = true
-	return r.below(name, r.of.Get(name))
+	r.known = append(r.known, name)
+	return r.next(r, name, 0, r.of.Get(name))
 }
 
 // done reports the members that were not asked for. A value that is there and
@@ -79,15 +133,16 @@ func (r *reading) done() {
 		return
 	}
 	var unknown []string
-	r.of.Range(func(name string, _ value.Value) bool {
-		if !r.known[name] {
+	r.names = value.AppendNames(r.names[:0], r.of)
+	for _, name := range r.names {
+		if !slices.Contains(r.known, name) {
 			unknown = append(unknown, name)
 		}
-		return true
-	})
+	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		r.below(name, value.Nothing).wrong("is not known here; known are %s", strings.Join(slices.Sorted(maps.Keys(r.known)), ", "))
+		known := slices.Compact(slices.Sorted(slices.Values(r.known)))
+		r.next(r, name, 0, value.Nothing).wrong("is not known here; known are %s", strings.Join(known, ", "))
 	}
 }
 
@@ -173,7 +228,7 @@ func (r *reading) each(visit func(*reading)) {
 		return
 	}
 	for i, item := range r.of.Items() {
-		visit(r.below(fmt.Sprint(i), item))
+		visit(r.next(r, "", i, item))
 	}
 }
 
@@ -183,11 +238,7 @@ func (r *reading) members(visit func(name string, member *reading)) {
 	if !r.is(value.Map) {
 		return
 	}
-	var names []string
-	r.of.Range(func(name string, _ value.Value) bool {
-		names = append(names, name)
-		return true
-	})
+	names := value.AppendNames(nil, r.of)
 	slices.Sort(names)
 	for _, name := range names {
 		visit(name, r.member(name))

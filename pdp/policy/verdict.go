@@ -23,13 +23,14 @@ func readVerdict(result value.Value, declared *pdp.Declarations) (pdp.Verdict, e
 		return pdp.Verdict{Effect: boolEffect(allowed)}, nil
 	}
 	r := readingOf(result)
+	defer r.end()
 	if result.Kind() != value.Map {
 		r.wrong("the decision is of type %s, want boolean or object", result.Kind())
 		return pdp.Verdict{}, r.err()
 	}
 	v := pdp.Verdict{Response: readResponse(r)}
 	if metadata := r.member("dynamic_metadata"); metadata.is(value.Map) {
-		v.Metadata = metadata.of
+		v.Metadata = metadata.of.Copy()
 	}
 	allowed, effect := r.member("allowed"), r.member("effect")
 	switch {
@@ -117,7 +118,7 @@ func readReasons(r *reading) (reasons []pdp.Reason) {
 // first where the memo names none.
 func readMemos(r *reading, declared *pdp.Declarations, events ...pdp.When) (memos []pdp.Memo) {
 	r.each(func(item *reading) {
-		memo := pdp.Memo{Fact: item.member("fact").str(), Key: item.member("key").of.Items()}
+		memo := pdp.Memo{Fact: item.member("fact").str(), Key: item.member("key").of.Copy().Items()}
 		item.member("key").is(value.Array)
 		if memo.On = oneOf(item.member("on"), "", events...); memo.On == "" {
 			item.member("on").wrong("is required: one of %s", join(events))
@@ -147,14 +148,14 @@ func readKept(r *reading, fact *pdp.Fact) []value.Value {
 			return []value.Value{value.Int(1)}
 		}
 		r.is(value.Number)
-		return []value.Value{r.of}
+		return []value.Value{r.of.Copy()}
 	case r.of.Kind() == value.Array:
 		if r.of.Len() > 4 {
 			r.wrong("has more than 4 items")
 		}
-		return r.of.Items()
+		return r.of.Copy().Items()
 	case r.of.Defined():
-		return []value.Value{r.of}
+		return []value.Value{r.of.Copy()}
 	default:
 		return nil
 	}
@@ -186,6 +187,7 @@ func readLabels(r *reading) []string {
 // readAdmission reads what the admission rules said.
 func readAdmission(result value.Value) (pdp.Admission, error) {
 	r := readingOf(result)
+	defer r.end()
 	if result.Kind() != value.Map {
 		r.wrong("the admission is of type %s, want object", result.Kind())
 		return pdp.Admission{}, r.err()
@@ -201,7 +203,7 @@ func readAdmission(result value.Value) (pdp.Admission, error) {
 		r.wrong("does not say admit")
 	}
 	if task := r.member("task"); task.is(value.Map) {
-		a.Task = task.of
+		a.Task = task.of.Copy()
 	}
 	a.WouldDeny = readWouldDeny(r.member("would_deny"))
 	a.InheritNone = oneOf(r.member("inherit"), "", "none", "labels") == "none"
@@ -215,6 +217,7 @@ func readAdmission(result value.Value) (pdp.Admission, error) {
 // readEffects reads what the outcome rules said.
 func readEffects(result value.Value, declared *pdp.Declarations) (pdp.Effects, error) {
 	r := readingOf(result)
+	defer r.end()
 	if result.Kind() != value.Map {
 		r.wrong("the effects are of type %s, want object", result.Kind())
 		return pdp.Effects{}, r.err()

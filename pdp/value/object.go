@@ -55,6 +55,52 @@ func (m Members) Range(visit func(string, Value) bool) {
 	}
 }
 
+// AppendNames implements the interface that [AppendNames] asks for.
+func (m Members) AppendNames(names []string) []string {
+	for i := range m {
+		names = append(names, m[i].Name)
+	}
+	return names
+}
+
+// AppendNames appends the names of the members of an object, in the order of
+// Range; nothing for anything else. Where an Object has a method of this name
+// that does the same, it is called: so it can be without making anything.
+func AppendNames(names []string, v Value) []string {
+	switch o := v.obj.(type) {
+	case nil:
+		return names
+	case interface{ AppendNames([]string) []string }:
+		return o.AppendNames(names)
+	default:
+		o.Range(func(name string, _ Value) bool { names = append(names, name); return true })
+		return names
+	}
+}
+
+// Copy returns v such that nothing of it is read from anywhere else any more,
+// for what is kept beyond the life of a view. What is materialised already is
+// taken as it is.
+func (v Value) Copy() Value {
+	switch o := v.obj.(type) {
+	case nil:
+		if v.kind != Array || len(v.items) == 0 {
+			return v
+		}
+		items := make([]Value, len(v.items))
+		for i, item := range v.items {
+			items[i] = item.Copy()
+		}
+		return List(items...)
+	case Members:
+		return v
+	default:
+		var all []Member
+		o.Range(func(name string, m Value) bool { all = append(all, Member{name, m.Copy()}); return true })
+		return Obj(all...)
+	}
+}
+
 // StrMap returns the object whose members are the strings of m.
 func StrMap(m map[string]string) Value {
 	members := make([]Member, 0, len(m))

@@ -151,3 +151,40 @@ func TestFields(t *testing.T) {
 	}()
 	NewFields(Field[point]{Name: "x"}, Field[point]{Name: "x"})
 }
+
+// lending is an object that lists its names without being asked for members.
+type lending struct{ Members }
+
+func (l lending) AppendNames(names []string) []string { return append(names, "lent") }
+
+func TestAppendNames(t *testing.T) {
+	fields := NewFields(Field[int]{"a", func(n *int) Value { return Int(int64(*n)) }}, Field[int]{"none", func(*int) Value { return Nothing }})
+	n := 1
+	for _, c := range []struct {
+		v    Value
+		want []string
+	}{
+		{Obj(M("b", Int(1)), M("a", Int(2))), []string{"x", "a", "b"}},
+		{fields.Of(&n), []string{"x", "a"}},
+		{From(lending{}), []string{"x", "lent"}},
+		{Int(1), []string{"x"}},
+		{Nothing, []string{"x"}},
+	} {
+		if got := AppendNames([]string{"x"}, c.v); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", AppendJSON(nil, c.v), got, c.want)
+		}
+	}
+}
+
+// A copy reads nothing of what it was made from.
+func TestCopy(t *testing.T) {
+	n := 1
+	fields := NewFields(Field[int]{"n", func(n *int) Value { return Int(int64(*n)) }})
+	items := []Value{fields.Of(&n), Str("s")}
+	v := List(items...)
+	copied, before := v.Copy(), string(AppendJSON(nil, v))
+	n, items[1] = 2, NullValue()
+	if got := string(AppendJSON(nil, copied)); got != before {
+		t.Errorf("got %s, want %s", got, before)
+	}
+}

@@ -62,7 +62,8 @@ func (a *arena) reset() {
 			continue
 		}
 		clear(m.items)
-		*m = members{items: m.items[:0], sorted: true}
+		clear(m.view)
+		*m = members{items: m.items[:0], view: m.view[:0], sorted: true}
 	}
 	for i, l := range a.lists[:a.l] {
 		if cap(l.items) > maxRoom {
@@ -70,7 +71,8 @@ func (a *arena) reset() {
 			continue
 		}
 		clear(l.items)
-		l.items = l.items[:0]
+		clear(l.view)
+		l.items, l.view = l.items[:0], l.view[:0]
 	}
 	a.d, a.s, a.l = 0, 0, 0
 }

@@ -35,6 +35,7 @@ type dict struct {
 	index      table // of all entries, once there are more than small
 	sorted     bool
 	fixed      bool // it is constant: sorted, and so is all in it
+	odd        bool // a key is not a string
 	// base is set for an object of the bundle's data, which topdown reads by
 	// paths of strings: see elsewhere.
 	base bool
@@ -76,6 +77,7 @@ func (d *dict) insert(key, v val) {
 		return
 	}
 	n := len(d.keys)
+	d.odd = d.odd || key.k != str
 	d.sorted = d.sorted && (n == 0 || compare(d.keys[n-1], key) < 0)
 	d.keys, d.vals = append(d.keys, key), append(d.vals, v)
 	switch {
@@ -117,6 +119,7 @@ type members struct {
 	index  table
 	sorted bool
 	fixed  bool
+	view   []value.Value
 }
 
 func newMembers(n int) *members { return &members{items: make([]val, 0, n), sorted: true} }
@@ -181,8 +184,10 @@ func seal(v val) val {
 	case *dict:
 		of.fixed = true
 	case *list:
+		of.show()
 		of.fixed = true
 	case *members:
+		of.show()
 		of.fixed = true
 	}
 	return v

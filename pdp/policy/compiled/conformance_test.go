@@ -108,7 +108,8 @@ func conforms(t *testing.T, c cases.TestCase, entry string) (verdict, detail str
 		}
 		input = fromAST(v)
 	}
-	got, err := p.eval(t.Context(), 0, input, Question{})
+	var got value.Value
+	err = p.eval(t.Context(), 0, input, Question{}, func(v value.Value) error { got = v.Copy(); return nil })
 	if errors.Is(err, ErrElsewhere) {
 		return "elsewhere", ""
 	}

@@ -75,11 +75,10 @@ func compareObjects(a, b *dict) int {
 
 // materialise reads a whole object.
 func materialise(v val) *dict {
-	view, ok := v.of.(value.Object)
-	if !ok {
-		return v.of.(*dict)
+	if d, ok := v.of.(*dict); ok {
+		return d
 	}
-	all := sortedView(view)
+	all := sortedView(v.of.(value.Object))
 	d := newDict(len(all))
 	for _, m := range all {
 		d.insert(ofStr(m.Name), fromView(m.Value))
@@ -125,7 +124,7 @@ func equal(a, b val) bool {
 			return a.n == b.n
 		}
 	case array, object, set:
-		if _, view := a.of.(value.Object); !view && a.of == b.of {
+		if isOne(a, b) {
 			return true
 		}
 		if length(a) != length(b) {
@@ -133,6 +132,21 @@ func equal(a, b val) bool {
 		}
 	}
 	return compare(a, b) == 0
+}
+
+// isOne reports whether two composites are one in memory. Of views it does not
+// know: not all of them can be compared.
+func isOne(a, b val) bool {
+	switch of := a.of.(type) {
+	case *dict:
+		return b.of == any(of)
+	case *list:
+		return b.of == any(of)
+	case *members:
+		return b.of == any(of)
+	default:
+		return false
+	}
 }
 
 var seed = maphash.MakeSeed()

@@ -200,11 +200,19 @@ type Question struct {
 // Eval answers entry point i of the program; undefined where the policy says
 // nothing. An error is topdown's for the same policy and input, or one of a
 // limit.
-func (p *Program) Eval(ctx context.Context, i int, q Question) (value.Value, error) {
-	return p.eval(ctx, i, fromView(q.Input), q)
+func (p *Program) Eval(ctx context.Context, i int, q Question) (result value.Value, err error) {
+	err = p.Read(ctx, i, q, func(v value.Value) error { result = v.Copy(); return nil })
+	return result, err
 }
 
-func (p *Program) eval(ctx context.Context, i int, input val, q Question) (value.Value, error) {
+// Read is Eval for an answer that is read where it is: it is gone when read
+// returns, whose error Read returns as well. What is kept of it is a copy
+// ([value.Value.Copy]).
+func (p *Program) Read(ctx context.Context, i int, q Question, read func(value.Value) error) error {
+	return p.eval(ctx, i, fromView(q.Input), q, read)
+}
+
+func (p *Program) eval(ctx context.Context, i int, input val, q Question, read func(value.Value) error) error {
 	r := p.runs.Get().(*run)
 	defer p.release(r)
 	r.program, r.limits, r.input, r.data = p, p.limits, input, p.data
@@ -216,9 +224,9 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question) (value
 		}
 	}
 	if r.err != nil {
-		return value.Nothing, r.err
+		return r.err
 	}
-	return toView(r.result), nil
+	return read(toView(r.result))
 }
 
 // release makes a run ready for the next evaluation. What it grew beyond the

@@ -98,7 +98,8 @@ func (v val) float() float64 {
 // list is an array.
 type list struct {
 	items []val
-	fixed bool
+	fixed bool // it is constant, and so is all in it
+	view  []value.Value
 }
 
 // fromView turns what the policy reads of a request into a val. Objects stay
@@ -128,41 +129,6 @@ func fromView(v value.Value) val {
 		return val{k: object, of: v.Object()}
 	default:
 		return val{}
-	}
-}
-
-// toView is v as the rest of remit reads it: a set is an array in Rego's
-// order, and a key that is not a string its JSON text, as topdown writes them.
-func toView(v val) value.Value {
-	switch v.k {
-	case null:
-		return value.NullValue()
-	case boolean:
-		return value.Of(v.n == 1)
-	case number:
-		return value.Decimal(v.literal())
-	case str:
-		return value.Str(v.s)
-	case array, set:
-		items := make([]value.Value, 0, length(v))
-		each(v, func(_, item val) bool { items = append(items, toView(item)); return true })
-		return value.List(items...)
-	case object:
-		if view, ok := v.of.(value.Object); ok {
-			return value.From(view)
-		}
-		all := make([]value.Member, 0, length(v))
-		each(v, func(key, item val) bool {
-			name := key.s
-			if !key.isString() {
-				name = string(value.AppendJSON(nil, toView(key)))
-			}
-			all = append(all, value.M(name, toView(item)))
-			return true
-		})
-		return value.Obj(all...)
-	default:
-		return value.Nothing
 	}
 }
 
