@@ -224,9 +224,11 @@ func TestThePluginsTutorials(t *testing.T) {
 				if want := opa(t, page.path, policies[0], input) == true; want != c.allowed {
 					t.Fatalf("OPA says %v, the page %v", want, c.allowed)
 				}
-				if got := ask(t, page.path, policies[0], input); (got.GetOkResponse() != nil) != c.allowed {
-					t.Errorf("got %v, the page says %v", got, c.allowed)
-				}
+				eachReader(t, func(t *testing.T, read reader) {
+					if got := ask(t, read, page.path, policies[0], input); (got.GetOkResponse() != nil) != c.allowed {
+						t.Errorf("got %v, the page says %v", got, c.allowed)
+					}
+				})
 			})
 		}
 	}

@@ -19,15 +19,15 @@ type Status struct {
 	// used up; nil where nothing is wrong.
 	Problem    error
 	Snapshot   time.Time // when the newest was taken; zero before the first
-	Partitions int       // that are held in memory
+	Partitions int       // that are held in memory, awake or asleep
 }
 
 // Status returns how the store is at this moment. An error says that the state
 // directory cannot be looked at; the rest is good then.
 func (s *Store) Status() (Status, error) {
 	status := s.journal.status()
-	for i := range s.shards {
-		shard := &s.shards[i]
+	for i := range s.shelf.shards {
+		shard := &s.shelf.shards[i]
 		shard.mu.Lock()
 		status.Partitions += len(shard.slots)
 		shard.mu.Unlock()
