@@ -59,7 +59,7 @@ func startMesh(t *testing.T, settings string, resources ...string) *harness.Stac
 // requests and an outage.
 func TestBehindIstio(t *testing.T) {
 	s := startMesh(t, filepath.Join("istio", "mesh.yaml"), filepath.Join("istio", "gateway.yaml"), filepath.Join("istio", "agents.yaml"))
-	t.Run("settings", func(t *testing.T) { inForce(t, s) })
+	t.Run("settings", func(t *testing.T) { takenOver(t, s) })
 	t.Run("session", func(t *testing.T) {
 		var shown bytes.Buffer
 		if err := sample.Play(t.Context(), s, &shown); err != nil {
@@ -73,7 +73,7 @@ func TestBehindIstio(t *testing.T) {
 	})
 	t.Run("agents' door", func(t *testing.T) { agentsDoor(t, s) })
 	t.Run("outcomes", func(t *testing.T) {
-		outcomesArrive(t, s, s.Client(meshToken(t, s, "user:outcomes")), apiTarget)
+		outcomesArrive(t, s, s.Client(sampleToken(t, s, "user:outcomes")), apiTarget)
 	})
 	t.Run("outage", func(t *testing.T) {
 		hung(t, s)
@@ -82,9 +82,9 @@ func TestBehindIstio(t *testing.T) {
 	everythingWasDecided(t, s)
 }
 
-// inForce shows that Istio has taken everything over: it drops a patch that it
+// takenOver shows that Istio has taken everything over: it drops a patch that it
 // does not understand without a word.
-func inForce(t *testing.T, s *harness.Stack) {
+func takenOver(t *testing.T, s *harness.Stack) {
 	config, err := s.Envoy.Config(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ var firstFilter = regexp.MustCompile(`"http_filters": \[\s*\{\s*"name": "remit.s
 // agentsDoor has a session admitted through Istio, acts in it, and shows that
 // nothing but the door is exempt from being asked about.
 func agentsDoor(t *testing.T, s *harness.Stack) {
-	agent := s.Client(meshToken(t, s, "user:door"))
+	agent := s.Client(sampleToken(t, s, "user:door"))
 	if a := tell(t, s.Client(""), http.MethodPost, "/v1/sessions", readTickets, ""); a.status != http.StatusUnauthorized || a.Token != "" {
 		t.Errorf("nobody: %+v", a)
 	}
@@ -127,7 +127,7 @@ func agentsDoor(t *testing.T, s *harness.Stack) {
 		t.Errorf("outside of the task: %+v", a)
 	}
 	unrouted := hostile{name: "another path of the door's host", line: "GET /healthz", host: harness.RemitHost}
-	unrouted.run(t, s, refused(http.StatusNotFound, istio)) // nothing to be asked about
+	unrouted.run(t, s, refused(http.StatusNotFound, proxy)) // nothing to be asked about
 	elsewhere := hostile{name: "the door's path at the API", line: "GET /v1/sessions/current"}
 	elsewhere.run(t, s, refused(http.StatusForbidden, remit))
 }
@@ -153,7 +153,7 @@ func TestMistakesInIstiosConfigurationDeny(t *testing.T) {
 		want                   fate
 	}{
 		{"none", "name: remit", "name: remit", plain, passes(apiTarget)},
-		{"no provider of that name", "name: remit\n", "name: another\n", plain, refused(403, istio)},
+		{"no provider of that name", "name: remit\n", "name: another\n", plain, refused(403, proxy)},
 		{"no body in the check", "includeRequestBodyInCheck", "# includeRequestBodyInCheck", call, refused(400, remit)},
 		{"a body that Envoy has repaired", "packAsBytes: true", "packAsBytes: false", call, refused(400, remit)},
 	} {
@@ -167,7 +167,7 @@ func TestMistakesInIstiosConfigurationDeny(t *testing.T) {
 // hung holds remit: Istio gives up after the provider's time-out, not after its
 // default of ten minutes.
 func hung(t *testing.T, s *harness.Stack) {
-	client := s.Client(meshToken(t, s, "user:hung"))
+	client := s.Client(sampleToken(t, s, "user:hung"))
 	reached := s.API.Requests()
 	if err := s.Remit.Pause(); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func hung(t *testing.T, s *harness.Stack) {
 // down kills remit.
 func down(t *testing.T, s *harness.Stack, want int) {
 	t.Helper()
-	client := s.Client(meshToken(t, s, "user:down"))
+	client := s.Client(sampleToken(t, s, "user:down"))
 	reached := s.API.Requests()
 	s.Remit.Kill()
 	if a := ask(t.Context(), client, http.MethodGet, apiTarget); a.status != want {
@@ -197,23 +197,6 @@ func down(t *testing.T, s *harness.Stack, want int) {
 	if s.API.Requests() != reached {
 		t.Error("a request got through without a decision")
 	}
-}
-
-func everythingWasDecided(t *testing.T, s *harness.Stack) {
-	t.Helper()
-	if n := s.Tools.Unstamped.Load() + s.API.Unstamped.Load(); n != 0 {
-		t.Errorf("%d requests reached a server without a decision", n)
-	}
-}
-
-// meshToken is a token of the sample agent acting for person.
-func meshToken(t *testing.T, s *harness.Stack, person string) string {
-	t.Helper()
-	token, err := s.Issuer.Token(sample.Agent, person, "s1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }
 
 // bareMesh is the least that makes Istio ask remit.
