@@ -254,3 +254,23 @@ func TestObservedBudgets(t *testing.T) {
 		t.Error("enforced, the spent budget allows")
 	}
 }
+
+// Invariant 11: of a budget with a window no more is kept than its window is
+// counted in, however long it is charged.
+func TestABudgetForgetsWhatIsOver(t *testing.T) {
+	r := newRoom(t, plan{declared: generous()})
+	size := 0
+	for i := range 600 {
+		r.settle(r.act(charges("window", 1)).ID, pdp.OutcomeDone)
+		r.wait(time.Minute)
+		if i == 100 {
+			size = len(r.partition())
+		}
+	}
+	if later := len(r.partition()); later > size+size/4 {
+		t.Errorf("the partition is %d bytes after 600 charges, %d after 100", later, size)
+	}
+	if got := r.budget("window"); got[1] > 17 {
+		t.Errorf("%v are spent of a window of 16 minutes, charged once a minute", got)
+	}
+}

@@ -180,7 +180,7 @@ func (t *turn) opening(c *pdp.Case) *Opening {
 	case t.shared:
 		o.Idle = int64(t.settings.Idle)
 	}
-	o.Past = t.agent != nil && t.openSessions() == 0 && t.at > t.agent.LastSeen+int64(t.settings.Carry)
+	o.Past = t.agent != nil && !t.carries()
 	return o
 }
 

@@ -78,6 +78,24 @@ func TestLabelsCarry(t *testing.T) {
 	}
 }
 
+// A session that lasts longer than labels carry takes none of them with it when
+// it ends: who waited in it has shed nothing.
+func TestLabelsCarryFromTheEndOfASession(t *testing.T) {
+	settings := state.Defaults
+	settings.MaxAge, settings.Carry = 48*time.Hour, 24*time.Hour
+	for _, c := range []struct {
+		after         time.Duration
+		session, past bool
+	}{{time.Nanosecond, true, false}, {24 * time.Hour, true, false}, {24*time.Hour + 1, false, true}} {
+		r := newRoom(t, plan{settings: settings}).claim("s")
+		r.act(labelling("secret"))
+		r.wait(48*time.Hour + c.after)
+		r.claim("other").expectLabel(fmt.Sprint("asked before the session begins, after ", c.after), "secret", c.session, c.past)
+		r.allowed()
+		r.expectLabel(fmt.Sprint("in the new session, after ", c.after), "secret", c.session, c.past)
+	}
+}
+
 func TestLabelsDoNotAgeInASession(t *testing.T) {
 	settings := state.Defaults
 	settings.MaxAge, settings.Carry = 100*24*time.Hour, time.Hour

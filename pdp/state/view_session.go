@@ -138,7 +138,25 @@ func (t *turn) reaches(l Label) bool {
 	if t.session != nil {
 		return !t.session.Alone || l.At > t.session.Started
 	}
-	return t.openSessions() > 0 || t.at <= t.agent.LastSeen+int64(t.settings.Carry)
+	return t.carries()
+}
+
+// carries reports whether the agent's labels reach a session that begins now: one
+// of its sessions is open, or the last was not longer ago than the carry time.
+// A session that only its age ends was there until then, whenever anything was
+// done in it last.
+func (t *turn) carries() bool {
+	last := t.agent.LastSeen
+	for _, s := range t.state.Sessions {
+		switch {
+		case s.Agent != t.agent.Is:
+		case !s.ended(t.at):
+			return true
+		case !s.Closed && s.Idle == 0:
+			last = max(last, s.Expires)
+		}
+	}
+	return t.at <= last+int64(t.settings.Carry)
 }
 
 // labelsAfter names the labels the session has once fx is done, for the record.
