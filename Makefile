@@ -27,6 +27,7 @@ $(ZIG):
 
 test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	$(GO) test -count=1 -run 'UnderLoad$$' ./integration # at their full rates
 
 test-mesh: ## behind Istio's own generated configuration; builds Istio's discovery server, the first time for minutes
 	cd integration/mesh && $(GO) vet .

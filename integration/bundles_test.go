@@ -25,18 +25,35 @@ type gitPolicy struct {
 	remit  *harness.Remit
 	client authv3.AuthorizationClient
 	state  string
+	first  string // the commit that it started with
 }
 
 const gitSecret = "hunter2-never-shown"
 
-// startGitPolicy pushes the shipped policies, into the folder "policy" of a
-// repository, and starts remit with them, polling every second.
+// gitSettings say what [startGitPolicyWith] starts.
+type gitSettings struct {
+	way      string // "https" or "file"
+	binary   string
+	identity string            // of the listener
+	files    map[string]string // what the first commit holds
+}
+
+// startGitPolicy starts remit with one policy, in the folder "policy" of a
+// repository.
 func startGitPolicy(t *testing.T, way string) *gitPolicy {
 	t.Helper()
 	binary, err := buildOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startGitPolicyWith(t, gitSettings{way: way, binary: binary, identity: "{ none: true }",
+		files: map[string]string{"policy/decision.rego": decisionSaying("first")}})
+}
+
+// startGitPolicyWith pushes files to a repository and starts remit with its
+// folder "policy", polling every second.
+func startGitPolicyWith(t *testing.T, o gitSettings) *gitPolicy {
+	t.Helper()
 	dir := shortDir(t)
 	g, err := harness.StartGit(dir, "robot:"+gitSecret)
 	if err != nil {
@@ -44,13 +61,15 @@ func startGitPolicy(t *testing.T, way string) *gitPolicy {
 	}
 	t.Cleanup(g.Stop)
 	p := &gitPolicy{git: g, state: filepath.Join(dir, "data")}
-	p.write(t, "policy/decision.rego", decisionSaying("first"))
-	p.push(t)
+	for name, text := range o.files {
+		p.write(t, name, text)
+	}
+	p.first = p.push(t)
 	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte("robot:"+gitSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	from := fmt.Sprintf(`{ url: %q, ref: main, folder: policy, ca_file: ca.pem, credentials_file: credentials }`, g.URL)
-	if way == "file" {
+	if o.way == "file" {
 		from = fmt.Sprintf(`{ url: "file://%s", ref: main, folder: policy }`, g.Dir)
 	}
 	health, err := harness.FreePort()
@@ -59,16 +78,16 @@ func startGitPolicy(t *testing.T, way string) *gitPolicy {
 	}
 	config := filepath.Join(dir, "remit.yaml")
 	text := fmt.Sprintf(`listeners:
-- { name: agents, address: "unix:a.sock", deadline: 15s, identity: { none: true } }
+- { name: agents, address: "unix:a.sock", deadline: 15s, identity: %s }
 policy: { bundle: { git: %s, poll: 1s }, timeout: 5s }
 state: { dir: data }
 health: { address: %q }
 shutdown: { pause: 0s, drain: 5s }
-`, from, health)
+`, o.identity, from, health)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if p.remit, err = harness.StartRemit(t.Context(), binary, config, health); err != nil {
+	if p.remit, err = harness.StartRemit(t.Context(), o.binary, config, health); err != nil {
 		t.Fatalf("%v\n%s", err, p.remit.Log())
 	}
 	t.Cleanup(func() { p.remit.Stop() })
@@ -134,12 +153,7 @@ func (p *gitPolicy) decision(t *testing.T) (said, record string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
-	answer, err := p.client.Check(ctx, &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
-		Source: &authv3.AttributeContext_Peer{}, Destination: &authv3.AttributeContext_Peer{},
-		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
-			Id: "1", Method: "GET", Host: "api.example.test", Path: "/v1/x", Scheme: "https", Protocol: "HTTP/2",
-		}},
-	}}, grpc.WaitForReady(true))
+	answer, err := p.client.Check(ctx, gitCheck(), grpc.WaitForReady(true))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -272,8 +272,9 @@ func (r *watched) generations(t *testing.T) (of map[string]string, activated, re
 	return of, activated, refused
 }
 
-// While policy is swapped 50 times, every one of 2,000 decisions a second is
-// made with exactly one version, the one that its record names, and none fails.
+// While policy is swapped 50 times, every decision is made with exactly one
+// version, the one that its record names, and none fails. The end-to-end test
+// does the same with a git repository, and holds a rate.
 func TestSwapsAreWhole(t *testing.T) {
 	const swaps, rate, workers = 50, 2200, 32
 	r := prepare(t)
