@@ -34,7 +34,7 @@ func lookups(t testing.TB, n int) map[string]*pdp.Request {
 
 func BenchmarkFind(b *testing.B) {
 	for _, kind := range []string{"http", "tool", "wildcard", "unknown"} {
-		for _, n := range []int{10, 1000, 10000} {
+		for _, n := range []int{10, 1000, 100_000} {
 			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
 				c, q := large(b, n), lookups(b, n)[kind]
 				if c.Find(q).Target.Known == (kind == "unknown") {

@@ -70,24 +70,33 @@ func (c *Catalog) Find(q *pdp.Request) pdp.Action {
 		a.Tool, a.Arguments = tool(q), q.RPC.Arguments
 	}
 	a.Target = unknown(q)
-	h := c.host(hostOf(q))
+	if h := c.host(hostOf(q)); h != nil {
+		h.find(q, &a)
+	}
+	if a.Target.ID == "" {
+		a.Target.ID = a.Target.System + ":" + a.Target.Resource
+	}
+	return a
+}
+
+// find describes a request to the host, where an entry or the protocol does.
+func (h *host) find(q *pdp.Request, a *pdp.Action) {
 	switch {
-	case h == nil:
 	case q.Protocol == pdp.MCP:
 		if e := h.mcp[q.Path]; e != nil && q.RPC != nil {
-			e.find(q.RPC, &a)
+			e.find(q.RPC, a)
 		}
 	case q.Protocol == pdp.A2A:
 		if agent := h.agent(q); agent != nil && q.RPC != nil {
-			agent.find(q.RPC, &a)
+			agent.find(q.RPC, a)
 		}
 	case q.Protocol == pdp.GRPC:
-		h.findGRPC(q, &a)
+		h.findGRPC(q, a)
 	case q.Protocol == pdp.Network:
-		h.findPort(q, &a)
+		h.findPort(q, a)
 	case h.http != nil:
 		if found, captured := h.http.find(q.Method, q.Segments); found != nil {
-			found.describe(&a, func(name string) (string, bool) {
+			found.describe(a, func(name string) (string, bool) {
 				for i, capture := range found.captures {
 					if capture == name {
 						return captured[i], true
@@ -97,7 +106,6 @@ func (c *Catalog) Find(q *pdp.Request) pdp.Action {
 			})
 		}
 	}
-	return a
 }
 
 // host finds the entries of a host: its own, else those of the nearest
@@ -118,7 +126,8 @@ func (c *Catalog) host(name string) *host {
 	}
 }
 
-// unknown is the target of a request that no entry covers.
+// unknown is the target of a request that no entry covers, but for its ID: most
+// requests are covered.
 func unknown(q *pdp.Request) pdp.Target {
 	resource := q.Path
 	switch {
@@ -127,10 +136,7 @@ func unknown(q *pdp.Request) pdp.Target {
 	case q.RPC != nil && q.RPC.Name != "":
 		resource = q.RPC.Name
 	}
-	host := hostOf(q)
-	return pdp.Target{
-		ID: host + ":" + bounded(resource), System: host, Resource: bounded(resource), Sensitivity: pdp.Restricted,
-	}
+	return pdp.Target{System: hostOf(q), Resource: bounded(resource), Sensitivity: pdp.Restricted}
 }
 
 // unknown makes of t, which is unknown, an unknown resource of the system.
@@ -148,10 +154,10 @@ func (e *entry) describe(a *pdp.Action, part func(string) (string, bool)) {
 		a.Target.Entry, a.Target.Definition.Pinned = e.place, e.definition
 		return
 	}
-	resource, complete := e.resource.fill(part)
+	id, resource, complete := e.resource.fill(e.system.name, part)
 	a.Operation = e.operation
 	a.Target = pdp.Target{
-		ID: e.system.name + ":" + resource, System: e.system.name, Resource: resource,
+		ID: id, System: e.system.name, Resource: resource,
 		Environment: e.system.environment, Owner: e.system.owner,
 		Sensitivity: e.sensitivity, Labels: e.labels, Adds: e.adds, Known: complete,
 		Entry: e.place, Definition: pdp.Definition{Pinned: e.definition},
@@ -244,8 +250,10 @@ func argument(rpc *pdp.RPC, name string) (string, bool) {
 	if name == "uri" || name == "name" {
 		return rpc.Name, rpc.Name != ""
 	}
-	path := strings.Split(strings.TrimPrefix(name, "arguments."), ".")
-	v := rpc.Arguments.Path(path...)
+	v := rpc.Arguments
+	for member := range strings.SplitSeq(strings.TrimPrefix(name, "arguments."), ".") {
+		v = v.Get(member)
+	}
 	if s, ok := v.Str(); ok {
 		return s, s != ""
 	}

@@ -182,7 +182,7 @@ func TestTemplate(t *testing.T) {
 			t.Errorf("%s: %v", test.template, err)
 			continue
 		}
-		if got, complete := parsed.fill(part); got != test.want || complete != test.complete {
+		if id, got, complete := parsed.fill("system", part); got != test.want || id != "system:"+test.want || complete != test.complete {
 			t.Errorf("%s is filled in as %q, %v", test.template, got, complete)
 		}
 	}

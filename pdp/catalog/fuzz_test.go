@@ -136,7 +136,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Fatal(err)
 	}
 	fill := func(a, b string) string {
-		name, _ := template.fill(func(name string) (string, bool) {
+		_, name, _ := template.fill("system", func(name string) (string, bool) {
 			if name == "a" {
 				return a, true
 			}

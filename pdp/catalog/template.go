@@ -46,11 +46,15 @@ func parseTemplate(s string, known func(name string) bool) (t template, err erro
 	return t, nil
 }
 
-// fill fills the template in. Where a part is missing it stands as "?" and the
-// result is not complete. A slash within a part is escaped, so that no part
-// can pass for two.
-func (t template) fill(part func(string) (string, bool)) (resource string, complete bool) {
+// fill fills the template in, and returns the resource and the target's ID, which
+// is the resource behind the system's name and a colon. Where a part is missing
+// it stands as "?" and the result is not complete. A slash within a part is
+// escaped, so that no part can pass for two.
+func (t template) fill(system string, part func(string) (string, bool)) (id, resource string, complete bool) {
 	var b strings.Builder
+	b.Grow(len(system) + 48)
+	b.WriteString(system)
+	b.WriteByte(':')
 	complete = true
 	for _, p := range t {
 		if p.name == "" {
@@ -65,7 +69,12 @@ func (t template) fill(part func(string) (string, bool)) (resource string, compl
 		}
 		b.WriteString(s)
 	}
-	return bounded(b.String()), complete
+	id = b.String()
+	whole := id[len(system)+1:]
+	if resource = bounded(whole); resource != whole {
+		id = system + ":" + resource
+	}
+	return id, resource, complete
 }
 
 var escape = strings.NewReplacer("%", "%25", "/", "%2F")

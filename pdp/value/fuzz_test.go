@@ -19,7 +19,7 @@ import (
 func FuzzParseJSON(f *testing.F) {
 	for _, text := range []string{
 		toolCall, `null`, ` [true,false,null] `, `{"a":{"b":[1,-0,1.50,1e2,5e-324]},"":"\u00e9\ud834\udd1e\n"}`,
-		`{"a":1,"a":2}`, `{"a":1,"A":2}`, `{"k":1,"` + "\u212a" + `":2}`, `9007199254740993`, `9007199254740991`,
+		`{"a":1,"a":2}`, `{"a":1,"A":2}`, `{"k":1,"` + "\u212a" + `":2}`, `{"x":{"nameId":1,"nameid":2}}`, `[{"aB":1,"c":2}]`, `9007199254740993`, `9007199254740991`,
 		`0.1234567890123456789`, `1e999999999`, `1e-400`, `"\u0000"`, `"\ud800"`, "\"\xff\"", "\uFEFF{}", `{}{}`,
 		`[1,]`, `{'a':1}`, `"\`, `"\u12`, "\"\x1f\"", strings.Repeat("[", 65), `[0e1,-0.0,1E+2,0.5e-1]`,
 		`"12345678\"12345678\\"`, `{"b":1,"a":2,"c":{"z":[],"y":{}}}`, `01`, `-`, `tru`, `"é€𝄞"`,
@@ -35,8 +35,25 @@ func FuzzParseJSON(f *testing.F) {
 		checkEncodingJSON(t, text, v)
 		checkFastJSON(t, text, v)
 		checkRoundTrip(t, v)
-		HasCaseCollision(v)
+		if got, want := HasCaseCollision(v), collidesPlainly(v); got != want {
+			t.Fatalf("%q: names collide: %v, want %v", text, got, want)
+		}
 	})
+}
+
+// collidesPlainly is [HasCaseCollision] by comparing every name with every other.
+func collidesPlainly(v Value) bool {
+	if slices.ContainsFunc(v.Items(), collidesPlainly) {
+		return true
+	}
+	all := v.Members()
+	for i, m := range all {
+		alike := func(o Member) bool { return compareFolded(m.Name, o.Name) == 0 }
+		if slices.ContainsFunc(all[i+1:], alike) || collidesPlainly(m.Value) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkRefusal(t *testing.T, text []byte, v Value, err error) {
