@@ -107,7 +107,7 @@ func (r *route) match(method string, segments []string) (params []value.Member, 
 // httpParams makes the request of a call: of the path and the query, or of the
 // path and the body.
 func httpParams(q *pdp.Request, params []value.Member) (rule string) {
-	inPath := value.Obj(slices.Clone(params)...)
+	inPath, posted := value.Obj(slices.Clone(params)...), q.Method == "POST"
 	add := func(name string, v value.Value) bool {
 		if there := inPath.Get(name); there.Defined() && !value.Equal(there, v) {
 			rule = "the path and the rest of the request differ about " + name
@@ -122,7 +122,7 @@ func httpParams(q *pdp.Request, params []value.Member) (rule string) {
 				rule = "the query has A2A-Version in another case"
 			}
 			return rule == ""
-		case q.Method == "POST":
+		case posted:
 			rule = "the query of a POST has parameters"
 		case list.Len() != 1:
 			rule = "a parameter of the query is there twice"
@@ -135,7 +135,7 @@ func httpParams(q *pdp.Request, params []value.Member) (rule string) {
 		return rule
 	}
 	switch {
-	case q.Method != "POST" && q.BodyState != pdp.BodyNone:
+	case !posted && q.BodyState != pdp.BodyNone:
 		return "the request has a body, which its method does not take"
 	case q.BodyState == pdp.BodyComplete && q.Body.Kind() != value.Map:
 		return "the body is not a JSON object"

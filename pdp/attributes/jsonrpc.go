@@ -33,7 +33,7 @@ func readMessage(q *pdp.Request) (rpc *pdp.RPC, rule string) {
 		if !goodID(id) {
 			return nil, "the message's id is neither a string nor an integer"
 		}
-		rpc.ID = string(value.AppendJSON(nil, id))
+		rpc.ID = idText(id)
 	}
 	if rule := onlyMembers(body); rule != "" {
 		return nil, rule
@@ -70,6 +70,14 @@ func goodID(id value.Value) bool {
 	_, isString := id.Str()
 	_, isInteger := id.Int()
 	return isString || isInteger
+}
+
+// idText returns an id as JSON text.
+func idText(id value.Value) string {
+	if number, ok := id.Literal(); ok {
+		return number
+	}
+	return string(value.AppendJSON(nil, id))
 }
 
 // onlyMembers refuses members that JSON-RPC does not have: a lenient server
