@@ -37,13 +37,32 @@ func Obj(members ...Member) Value { return From(NewMembers(members)) }
 // M returns the member name with value v.
 func M(name string, v Value) Member { return Member{name, v} }
 
+// few is up to how many members are looked through: names differ in length or
+// in an early byte, so that comparing them all costs less than searching.
+const few = 8
+
 // Get returns member name, or undefined.
 func (m Members) Get(name string) Value {
-	i, found := slices.BinarySearchFunc(m, name, func(m Member, name string) int { return strings.Compare(m.Name, name) })
-	if !found {
+	if len(m) <= few {
+		for i := range m {
+			if m[i].Name == name {
+				return m[i].Value
+			}
+		}
 		return Nothing
 	}
-	return m[i].Value
+	low, high := 0, len(m)
+	for low < high { // by hand, because a search by function copies whole members
+		if middle := (low + high) / 2; m[middle].Name < name {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low == len(m) || m[low].Name != name {
+		return Nothing
+	}
+	return m[low].Value
 }
 
 // Range visits every member in the order of names.

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -93,6 +94,26 @@ func names(o Object) []string {
 	var all []string
 	o.Range(func(name string, _ Value) bool { all = append(all, name); return true })
 	return all
+}
+
+// Every member is found, and no other, however many there are.
+func TestMembersAreFound(t *testing.T) {
+	for n := range 3 * few {
+		var all []Member
+		for i := range n {
+			all = append(all, M(fmt.Sprintf("n%02d", 2*i), Int(int64(i))))
+		}
+		m := NewMembers(all)
+		for i := range 2*n + 1 {
+			got, found := m.Get(fmt.Sprintf("n%02d", i)).Int()
+			if want := i%2 == 0 && i < 2*n; found != want || found && got != int64(i/2) {
+				t.Errorf("of %d members n%02d is %d, %v", n, i, got, found)
+			}
+		}
+		if m.Get("").Defined() || m.Get("zzz").Defined() {
+			t.Errorf("of %d members one is found that is not there", n)
+		}
+	}
 }
 
 func TestMembers(t *testing.T) {
