@@ -64,7 +64,7 @@ func TestRefusedKeys(t *testing.T) {
 			if err == nil {
 				t.Fatal("the keys were taken")
 			}
-			for _, want := range append(c.want, c.path, "listener agents") {
+			for _, want := range append(c.want, c.path, "listeners.agents") {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("the error does not say %q: %v", want, err)
 				}
@@ -137,7 +137,7 @@ func TestRefusedSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := newWith(t, c.l)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "listener agents") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "listeners.agents") {
 				t.Errorf("got %v, want an error about the listener agents and %s", err, c.want)
 			}
 		})
