@@ -39,12 +39,8 @@ type checkCase struct {
 
 // protocolsRemit starts remit with testdata/protocols, the shipped packs
 // included.
-func protocolsRemit(t *testing.T) (*harness.Remit, *harness.Issuer, string) {
+func protocolsRemit(t *testing.T, binary string) (*harness.Remit, *harness.Issuer, string) {
 	t.Helper()
-	binary, err := buildOnce()
-	if err != nil {
-		t.Fatal(err)
-	}
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -93,8 +89,10 @@ func protocolsRemit(t *testing.T) (*harness.Remit, *harness.Issuer, string) {
 }
 
 // Every kind of proxy is answered right, from checks as it asks them.
-func TestChecksOfEveryProxy(t *testing.T) {
-	remit, issuer, dir := protocolsRemit(t)
+func TestChecksOfEveryProxy(t *testing.T) { eachReader(t, checksOfEveryProxy) }
+
+func checksOfEveryProxy(t *testing.T, binary string) {
+	remit, issuer, dir := protocolsRemit(t, binary)
 	files, err := filepath.Glob("testdata/protocols/checks/*.json")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("found %d checks: %v", len(files), err)

@@ -103,8 +103,10 @@ var ambiguousBodies = map[string]string{
 
 // Invariant 5: bodies that a real Envoy passes and that two readers could read
 // differently do not reach a tool; nor does a header that speaks for remit.
-func TestAmbiguousRequestsDoNotReachATool(t *testing.T) {
-	s := startStack(t, "", withDemoPolicies)
+func TestAmbiguousRequestsDoNotReachATool(t *testing.T) { eachReader(t, ambiguousRequests) }
+
+func ambiguousRequests(t *testing.T, binary string) {
+	s := startStackWith(t, binary, "", withDemoPolicies)
 	token, err := s.Issuer.Token("support-agent", "user:ada", "s1", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -126,7 +126,11 @@ func (s tickets) call(ctx context.Context, conn *grpc.ClientConn, name, ticket s
 // A real gRPC client and the official A2A SDK through a real Envoy, and a
 // connection that is no request.
 func TestProtocolsThroughEnvoy(t *testing.T) {
-	_, issuer, dir := protocolsRemit(t)
+	binary, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, issuer, dir := protocolsRemit(t, binary)
 	service := describeTickets(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
