@@ -17,7 +17,12 @@ import (
 //	v1;id=<decision id>;t=<unix seconds>;mac=<base64url>
 func (k *Keys) Stamp(d *Decision, now time.Time) string {
 	seconds := strconv.FormatInt(now.Unix(), 10)
-	return "v1;id=" + d.ID + ";t=" + seconds + ";mac=" + k.stampMAC(d.ID, seconds, d.Digest)
+	mac := k.stampMAC(d.ID, seconds, d.Digest)
+	stamp := make([]byte, 0, 160)
+	stamp = append(append(stamp, "v1;id="...), d.ID...)
+	stamp = append(append(stamp, ";t="...), seconds...)
+	stamp = append(append(stamp, ";mac="...), mac[:]...)
+	return string(stamp)
 }
 
 // CheckStamp reports whether stamp was made for the action with this digest,
@@ -35,7 +40,7 @@ func (k *Keys) CheckStamp(stamp string, digest [32]byte, now time.Time, maxAge t
 	if !okID || !okTime || !okMAC || err != nil {
 		return "", fmt.Errorf("stamp is malformed: %w", ErrForged)
 	}
-	if !hmac.Equal([]byte(mac), []byte(k.stampMAC(id, seconds, digest))) {
+	if want := k.stampMAC(id, seconds, digest); !hmac.Equal([]byte(mac), want[:]) {
 		return "", fmt.Errorf("stamp is not for this action: %w", ErrForged)
 	}
 	if age := now.Sub(time.Unix(made, 0)); age > maxAge || age < -maxAge {
@@ -44,7 +49,9 @@ func (k *Keys) CheckStamp(stamp string, digest [32]byte, now time.Time, maxAge t
 	return id, nil
 }
 
-func (k *Keys) stampMAC(id, seconds string, digest [32]byte) string {
+// stampMAC is the stamp's HMAC in base64url.
+func (k *Keys) stampMAC(id, seconds string, digest [32]byte) (mac [43]byte) {
 	sum := keyed(k.stamp, id, seconds, string(digest[:]))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	base64.RawURLEncoding.Encode(mac[:], sum[:])
+	return mac
 }

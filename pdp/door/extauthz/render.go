@@ -102,11 +102,25 @@ func (r renderer) stamp(d *pdp.Decision) pdp.Header {
 // not tell apart. The stamp is not among them: it is overwritten.
 func forged(asked pdp.Headers) (names []string) {
 	for _, h := range asked {
-		if h.Name != stampHeader && strings.HasPrefix(strings.ReplaceAll(h.Name, "_", "-"), reserved) && !slices.Contains(names, h.Name) {
+		if isReserved(h.Name) && h.Name != stampHeader && !slices.Contains(names, h.Name) {
 			names = append(names, h.Name)
 		}
 	}
 	return names
+}
+
+// isReserved reports whether a name begins as those that only remit sets, an
+// underscore for a dash.
+func isReserved(name string) bool {
+	if len(name) < len(reserved) {
+		return false
+	}
+	for i := range len(reserved) {
+		if name[i] != reserved[i] && (name[i] != '_' || reserved[i] != '-') {
+			return false
+		}
+	}
+	return true
 }
 
 // options sets headers, each as [actionOf] says.
