@@ -271,25 +271,22 @@ func packs(name, rego string, fires ...string) fault {
 		func(t *testing.T, w *watched) { w.removePack(t) }}
 }
 
-// moved is the fault that a folder is not where it was.
-func moved(name string, folder func(*watched) string, fires ...string) fault {
-	move := func(t *testing.T, from, to string) {
-		if err := os.Rename(from, to); err != nil {
+// movePolicy takes the policy from where its source is, or puts it back.
+func movePolicy(from, to string) func(*testing.T, *watched) {
+	return func(t *testing.T, w *watched) {
+		if err := os.Rename(w.Policy+from, w.Policy+to); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return fault{name, fires,
-		func(t *testing.T, w *watched) { move(t, folder(w), folder(w)+".away") },
-		func(t *testing.T, w *watched) { move(t, folder(w)+".away", folder(w)) }}
 }
 
 func faults() []fault {
 	return []fault{
 		packs("the policy fails", "value := 1 if input.request.method != \"\"\n\nvalue := 2 if input.request.method != \"\"\n\ndeny contains \"never\" if value == 3\n", "RemitPolicyFails"),
 		packs("a bad bundle", "deny contains\n", "RemitPolicyRefused"),
-		moved("the source of the policy is away", func(w *watched) string { return w.Policy }, "RemitPolicySourceUnreachable"),
-		packs("the policy is slow", slowPack, "RemitSlow"),
-		moved("the state cannot be written", func(w *watched) string { return w.Data }, "RemitStoreUnavailable"),
+		{"the source of the policy is away", []string{"RemitPolicySourceUnreachable"}, movePolicy("", ".away"), movePolicy(".away", "")},
+		{"the policy is slow", []string{"RemitSlow"}, slower, func(t *testing.T, w *watched) { w.removePack(t) }},
+		{"the journal's next file cannot be made", []string{"RemitStoreUnavailable"}, blockJournal, unblockJournal},
 		{"the issuer is down, and its keys get too old", []string{"RemitIssuerFails", "RemitKeysUnusable"},
 			func(_ *testing.T, w *watched) { w.issuerDown.Store(true) },
 			func(_ *testing.T, w *watched) { w.issuerDown.Store(false) }},
@@ -315,12 +312,45 @@ func faults() []fault {
 	}
 }
 
-// slowPack takes more than a quarter of a second for every decision, and denies
-// nothing.
+// slowPack counts to a number for every read of a ticket, and denies nothing.
 const slowPack = `deny contains "never" if {
-	count([n | some n in numbers.range(1, 300000); n % 7 == 8]) > 0
+	startswith(input.request.path, "/v1/tickets/")
+	count([n | some n in numbers.range(1, %d); n == -1]) > 0
 }
 `
+
+// slower makes the policy take more than a quarter of a second, on whatever
+// machine: twice as much until it is enough.
+func slower(t *testing.T, w *watched) {
+	client := w.client(t, "user:1")
+	for n := 4000; n < 4_000_000; n *= 2 {
+		w.writePack(t, fmt.Sprintf(slowPack, n))
+		time.Sleep(3 * time.Second) // until it is in force
+		began := time.Now()
+		for range 3 {
+			ask(t.Context(), client, http.MethodGet, "/v1/tickets/1")
+		}
+		if time.Since(began)/3 > 500*time.Millisecond {
+			return
+		}
+	}
+	t.Fatal("no policy is slow enough")
+}
+
+// blockJournal puts a folder where the next file of the journal is to be made.
+func blockJournal(t *testing.T, w *watched) {
+	for end := time.Now().Add(10 * time.Second); os.Mkdir(filepath.Join(w.Data, "next.tmp"), 0o755) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("there is always something in the way")
+		}
+	}
+}
+
+func unblockJournal(t *testing.T, w *watched) {
+	if err := os.Remove(filepath.Join(w.Data, "next.tmp")); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // anotherEnvoy puts the load on an Envoy with another configuration.
 func anotherEnvoy(t *testing.T, w *watched, change func(*harness.EnvoySettings)) {
