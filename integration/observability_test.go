@@ -101,9 +101,9 @@ func startWatched(t *testing.T) *watched {
 	shipped := filepath.Join(root, "integration", "testdata", "observability", "remit.yaml")
 	config := filepath.Join(t.TempDir(), "remit.yaml")
 	writeReplaced(t, shipped, config, "127.0.0.1:JWKS", strings.TrimPrefix(keys.URL, "http://"))
-	w.Stack = startStack(t, "observability", func(o *harness.Options) {
+	w.Stack = startStackWith(t, buildShipped(t, root), "observability", func(o *harness.Options) {
 		dir.Store(&o.Dir)
-		o.Binary, o.Remit = buildShipped(t, root), config
+		o.Remit = config
 		o.EnvoyReplace = append(o.EnvoyReplace, apiRoute, openRoute+apiRoute)
 	})
 	w.traffic.to.Store(w.Envoy)

@@ -56,6 +56,7 @@ func decision(e *state.Entry) []value.Member {
 		value.M("decision_id", value.Str(r.ID)),
 		value.M("question", value.Str(r.Question.String())),
 		value.M("bundles", bundle(r.Generation)),
+		value.M("trace_id", value.OptStr(hex.EncodeToString([]byte(r.Trace)))),
 		value.M("requested_by", value.OptStr(r.Proxy)),
 		value.M("input", input(r)),
 		value.M("result", result(r)),

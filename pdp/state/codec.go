@@ -354,7 +354,7 @@ func decode[T any](s string, item func(*coder, *T)) (*T, error) {
 }
 
 // formatVersion is the first byte of every encoded entry and partition.
-const formatVersion = 2
+const formatVersion = 3
 
 func codeFloat(c *coder, v *float64) {
 	var b [8]byte

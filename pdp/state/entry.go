@@ -76,6 +76,7 @@ type Record struct {
 	Sensitivity pdp.Sensitivity
 	Known       bool // the target
 	RequestID   string
+	Trace       string // 16 bytes: see [traceOf]
 	Digest      [32]byte
 
 	Labels  []string // the session's labels after the decision

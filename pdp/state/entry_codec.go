@@ -55,6 +55,7 @@ func codeRecord(c *coder, r *Record) {
 	word(c, &r.Sensitivity)
 	c.flags(&r.Known)
 	word(c, &r.RequestID)
+	text(c, &r.Trace)
 	c.sum(&r.Digest)
 	list(c, &r.Labels, word[string])
 	list(c, &r.Charges, codeCharge)

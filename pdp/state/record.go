@@ -27,7 +27,7 @@ func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 		r.Workload, r.WorkloadCredential = w.Principal(), w.Credential.Fingerprint
 	}
 	if e := c.Caller; e != nil {
-		r.Door, r.Listener, r.Proxy = e.Door, e.Listener, e.Proxy
+		r.Door, r.Listener, r.Proxy, r.Trace = e.Door, e.Listener, e.Proxy, traceOf(e.Headers)
 		if !e.Received.IsZero() {
 			r.TotalMicros = max(0, time.Since(e.Received).Microseconds())
 		}
@@ -36,6 +36,21 @@ func newRecord(c *pdp.Case, d *pdp.Decision, at int64) *Record {
 		r.Detail = short(c.Refusal.Detail)
 	}
 	return r
+}
+
+// traceOf is the id of the trace that a request belongs to, its 16 bytes (W3C
+// Trace Context); "" where there is none. Like the request's id it correlates,
+// and proves nothing.
+func traceOf(h pdp.Headers) string {
+	var id [16]byte
+	header, lines := h.Get("traceparent") // 00-<trace id>-<span id>-<flags>
+	if lines != 1 || len(header) < 55 || header[2] != '-' || header[35] != '-' {
+		return ""
+	}
+	if _, err := hex.Decode(id[:], []byte(header[3:35])); err != nil || id == [16]byte{} {
+		return ""
+	}
+	return string(id[:])
 }
 
 // maxRecorded bounds what a record keeps of a text that the caller chose, in
