@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -290,33 +288,16 @@ func sessionAgrees(t *testing.T, s *harness.Stack, log []record) {
 	}
 }
 
-// overlayOf writes a changed copy of a file for go build -overlay: old and new
-// in turn; each old text must occur exactly once.
+// overlayOf is an overlay of one file: old and new texts in turn.
 func overlayOf(t *testing.T, root, file string, replace ...string) string {
 	t.Helper()
-	path := filepath.Join(root, file)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := string(text)
+	var changes []harness.Change
 	for i := 0; i < len(replace); i += 2 {
-		if n := strings.Count(changed, replace[i]); n != 1 {
-			t.Fatalf("%s contains %q %d times, want once", file, replace[i], n)
-		}
-		changed = strings.Replace(changed, replace[i], replace[i+1], 1)
+		changes = append(changes, harness.Change{File: file, Replace: replace[i], With: replace[i+1]})
 	}
-	copied := filepath.Join(t.TempDir(), "changed.go")
-	if err := os.WriteFile(copied, []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: copied}})
+	overlay, err := harness.Overlay(root, t.TempDir(), changes...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(t.TempDir(), "overlay.json")
-	if err := os.WriteFile(name, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	return overlay
 }
