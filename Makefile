@@ -55,10 +55,16 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	  done; \
 	done
 
-bench: ## benchmarks, each beside what it is compared with
+bench: ## what a decision costs beside a server that decides nothing, every promise on and checked (PEER=host:port, FLAME=1)
+	$(GO) run ./integration/bench $(if $(PEER),-peer $(PEER)) $(if $(PEER_PID),-peer-pid $(PEER_PID)) $(if $(FLAME),-flame)
+
+bench-check: ## its ratios alone, against integration/bench/baseline.json: fails where one is more than a tenth worse
+	$(GO) run ./integration/bench -check
+
+benchmarks: ## the benchmarks beside the code, each beside what it is compared with
 	$(GO) test -run '^$$' -bench . -benchmem ./pdp/...
 
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build run test test-mesh lint policies-test fuzz bench clean
+.PHONY: help build run test test-mesh lint policies-test fuzz bench bench-check benchmarks clean

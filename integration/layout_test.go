@@ -102,7 +102,7 @@ func mayImport(pkg, ours string) bool {
 var libraryRooms = map[string][]string{
 	"github.com/open-policy-agent/opa":               {"pdp/policy", "bundles"},
 	"github.com/go-git":                              {"bundles/git"},
-	"github.com/envoyproxy/go-control-plane":         {"pdp/door"},
+	"github.com/envoyproxy/go-control-plane":         {"pdp/door", "integration/bench"},
 	"github.com/lestrrat-go/jwx":                     {"pdp/identity", "integration"},
 	"github.com/spiffe/go-spiffe":                    {"pdp/identity"},
 	"github.com/zitadel/oidc":                        {"integration"},
@@ -111,10 +111,10 @@ var libraryRooms = map[string][]string{
 	"github.com/prometheus":                          {"pdp/telemetry"},
 	"go.opentelemetry.io":                            {"pdp/telemetry"},
 	"istio.io":                                       {"integration/mesh"},
-	"golang.org/x/sys":                               {"pdp/state/localstore"},
+	"golang.org/x/sys":                               {"pdp/state/localstore", "integration/bench"},
 	"github.com/spf13":                               {"cmd"},
-	"google.golang.org/grpc":                         {"pdp/door", "pdp/server"},
-	"google.golang.org/protobuf":                     {"pdp/door", "pdp/attributes"},
+	"google.golang.org/grpc":                         {"pdp/door", "pdp/server", "integration/bench"},
+	"google.golang.org/protobuf":                     {"pdp/door", "pdp/attributes", "integration/bench"},
 	"github.com/remit-pdp/remit/pdp/server":          {"cmd", "integration"},
 	"github.com/remit-pdp/remit/pdp/state/statetest": {},
 }

@@ -86,6 +86,9 @@ func (r *Remit) Run(ctx context.Context, args ...string) (string, error) {
 // Log returns the end of what remit has printed.
 func (r *Remit) Log() string { return tail(r.process.log) }
 
+// PID is the number of remit's process.
+func (r *Remit) PID() int { return r.process.cmd.Process.Pid }
+
 // Kill ends remit at once, as a crash would (SIGKILL).
 func (r *Remit) Kill() { r.process.stop(syscall.SIGKILL) }
 

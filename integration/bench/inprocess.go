@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// A figure that is best measured in process comes from a benchmark beside the
+// code that it is about.
+type benchmark struct {
+	pkg, pattern string
+	time         string // -benchtime
+	count        int
+}
+
+var benchmarks = []benchmark{
+	{"pdp/policy/compiled", "^BenchmarkStarterPack$", "200ms", 3},
+	{"pdp/policy/compiled", "^BenchmarkRules$/^(equal|in|prefix|undefined)$/^(10|1000)$/^compiled$", "100ms", 3},
+	{"pdp/server", "^BenchmarkHistory$", "3000x", 1},
+}
+
+// buildBenchmarks builds the test binaries while both cores are free.
+func (b *bench) buildBenchmarks(ctx context.Context) error {
+	b.tests = make(map[string]string)
+	for _, m := range benchmarks {
+		if b.tests[m.pkg] != "" {
+			continue
+		}
+		b.tests[m.pkg] = filepath.Join(b.dir, strings.ReplaceAll(m.pkg, "/", "-")+".test")
+		if err := b.golang(ctx, "test", "-c", "-o", b.tests[m.pkg], "./"+m.pkg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// results are what benchmarks reported: the median of each unit, by name.
+type results map[string]map[string]float64
+
+// inProcess runs the benchmarks and sets their figures.
+func (b *bench) inProcess(ctx context.Context) error {
+	all := make(results)
+	for _, m := range benchmarks {
+		if err := b.runBenchmark(ctx, m, all); err != nil {
+			return err
+		}
+	}
+	return all.figures(b.report)
+}
+
+func (b *bench) runBenchmark(ctx context.Context, m benchmark, all results) error {
+	run := exec.CommandContext(ctx, b.tests[m.pkg], "-test.run", "^$", "-test.bench", m.pattern, "-test.benchtime", m.time, "-test.count", strconv.Itoa(m.count))
+	run.Dir = filepath.Join(b.root, m.pkg)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", m.pattern, err, out)
+	}
+	return all.read(string(out))
+}
+
+// read reads lines of the form "BenchmarkX/y  N  1.5 ns/op  2 allocs/op".
+func (r results) read(out string) error {
+	values := make(map[[2]string][]float64)
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			v, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return fmt.Errorf("%q: %w", line, err)
+			}
+			key := [2]string{fields[0], fields[i+1]}
+			values[key] = append(values[key], v)
+		}
+	}
+	for key, list := range values {
+		if r[key[0]] == nil {
+			r[key[0]] = make(map[string]float64)
+		}
+		r[key[0]][key[1]] = median(list)
+	}
+	return nil
+}
+
+// cpu is the processor time of an operation of a benchmark, in ns.
+func (r results) cpu(name string) (float64, error) {
+	v, measured := r[name]["cpu-ns/op"]
+	if !measured || v == 0 {
+		return 0, fmt.Errorf("%s did not report cpu-ns/op", name)
+	}
+	return v, nil
+}
+
+// quotient is how many times what the second costs the first one costs.
+func (r results) quotient(a, b string) (float64, error) {
+	above, err := r.cpu(a)
+	if err != nil {
+		return 0, err
+	}
+	below, err := r.cpu(b)
+	return above / below, err
+}
+
+func (r results) figures(to *report) error {
+	speedup, err := r.quotient("BenchmarkStarterPack/topdown", "BenchmarkStarterPack/compiled")
+	if err != nil {
+		return err
+	}
+	to.set("engine_speedup_vs_topdown", speedup)
+	worst := 0.0
+	for _, guard := range []string{"equal", "in", "prefix", "undefined"} {
+		more, err := r.quotient("BenchmarkRules/"+guard+"/1000/compiled", "BenchmarkRules/"+guard+"/10/compiled")
+		if err != nil {
+			return err
+		}
+		worst = max(worst, more)
+	}
+	to.set("rules_1000_vs_10_nonmatching", worst)
+	for _, actions := range []string{"1000", "100000"} {
+		more, err := r.quotient("BenchmarkHistory/"+actions, "BenchmarkHistory/10")
+		if err != nil {
+			return err
+		}
+		to.set("history_"+actions+"_vs_10", more)
+	}
+	return nil
+}

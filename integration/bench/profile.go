@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/remit-pdp/remit/integration/bench/parts"
+	"github.com/remit-pdp/remit/integration/harness"
+)
+
+// listener is a file that is added to the command in the build that is profiled,
+// and in no other: it serves net/http/pprof and what was allocated.
+const listener = `package main
+
+import (
+	"encoding/json"
+	"net/http"
+	_ "net/http/pprof"
+	"os"
+	"runtime"
+)
+
+func init() {
+	http.HandleFunc("/memory", func(w http.ResponseWriter, _ *http.Request) {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		json.NewEncoder(w).Encode(map[string]uint64{"mallocs": m.Mallocs})
+	})
+	go http.ListenAndServe(os.Getenv("BENCH_PROFILE"), nil)
+}
+`
+
+// profiled is a remit whose processor profile can be had, at an address.
+type profiled struct {
+	*side
+	binary, address string
+}
+
+func (b *bench) startProfiled(ctx context.Context) (p profiled, err error) {
+	p.binary = filepath.Join(b.dir, "remit-profiled")
+	overlay, err := harness.OverlayFile(b.root, b.dir, "cmd/remit/bench_profile.go", listener)
+	if err != nil {
+		return p, err
+	}
+	if err := b.build(ctx, p.binary, "./cmd/remit", overlay); err != nil {
+		return p, err
+	}
+	if p.address, err = harness.FreePort(); err != nil {
+		return p, err
+	}
+	if err := os.Setenv("BENCH_PROFILE", p.address); err != nil {
+		return p, err
+	}
+	p.side, err = b.startRemit(ctx, "profiled", p.binary, "compiled")
+	return p, err
+}
+
+// profile finds where the time of a decision goes, and counts allocations.
+func (b *bench) profile(ctx context.Context) error {
+	p, err := b.startProfiled(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := p.measure(2 * time.Second); err != nil {
+		return err
+	}
+	if err := b.allocations(ctx, p); err != nil {
+		return err
+	}
+	file := filepath.Join(b.dir, "profile")
+	const seconds = 8
+	got := make(chan error, 1)
+	go func() {
+		got <- save(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.address, seconds), file)
+	}()
+	if _, err := p.client.Closed(inFlight, (seconds+1)*time.Second); err != nil {
+		return err
+	}
+	if err := <-got; err != nil {
+		return err
+	}
+	stacks, err := parts.Read(ctx, p.binary, file)
+	if err != nil {
+		return err
+	}
+	b.report.Parts = parts.Of(stacks)
+	if b.flame {
+		if err := b.leaveProfile(file, stacks); err != nil {
+			return err
+		}
+	}
+	b.report.judge(p.side, "the profiled build's answers")
+	return p.end()
+}
+
+// leaveProfile leaves the profile and its flame graph for whoever asked.
+func (b *bench) leaveProfile(file string, stacks []parts.Stack) error {
+	profile, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	build := filepath.Join(b.root, "build")
+	if err := os.WriteFile(filepath.Join(build, "bench.pprof"), profile, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(build, "bench-flame.svg"), parts.Flame(stacks), 0o644)
+}
+
+// allocations counts what the whole process allocates for a decision, gRPC and
+// the outcome included.
+func (b *bench) allocations(ctx context.Context, p profiled) error {
+	before, err := mallocs(ctx, p.address)
+	if err != nil {
+		return err
+	}
+	took, err := p.client.Closed(inFlight, 2*time.Second)
+	if err != nil {
+		return err
+	}
+	after, err := mallocs(ctx, p.address)
+	if err != nil {
+		return err
+	}
+	b.report.set("allocs_per_decision", (after-before)/float64(took.Count()))
+	return nil
+}
+
+func mallocs(ctx context.Context, address string) (float64, error) {
+	var memory struct{ Mallocs float64 }
+	err := get(ctx, "http://"+address+"/memory", func(r io.Reader) error { return json.NewDecoder(r).Decode(&memory) })
+	return memory.Mallocs, err
+}
+
+func save(ctx context.Context, url, path string) error {
+	return get(ctx, url, func(r io.Reader) error {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(f, r)
+		return err
+	})
+}
+
+func get(ctx context.Context, url string, read func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, response.Status)
+	}
+	return read(response.Body)
+}
