@@ -35,6 +35,8 @@ type Case struct {
 	WouldDeny []Observed
 	// Own is what the agent may know of its session, where it asks.
 	Own value.Value
+	// views are lent by Input.
+	views views
 	// PolicyTime is how long the policy took.
 	PolicyTime time.Duration
 }
@@ -175,5 +177,5 @@ func notAdmitted(a Admission) *Refusal {
 }
 
 // Input returns what the policy reads: `input` of DESIGN 5.1, member by member
-// on demand.
-func (c *Case) Input() value.Value { return inputFields.Of(c) }
+// on demand. It reads c, which lends it room: it is for one goroutine at a time.
+func (c *Case) Input() value.Value { return inputFields.In(&c.views.input, c) }

@@ -18,16 +18,34 @@ var inputFields = value.NewFields(
 	value.Field[Case]{Name: "truncated_body", Read: func(c *Case) value.Value { return value.Of(c.Request.BodyState == BodyTruncated) }},
 	value.Field[Case]{Name: "version", Read: func(*Case) value.Value { return pluginVersion }},
 
-	value.Field[Case]{Name: "request", Read: func(c *Case) value.Value { return requestFields.Of(&c.Request) }},
-	value.Field[Case]{Name: "agent", Read: func(c *Case) value.Value { return agentFields.Of(c) }},
+	value.Field[Case]{Name: "request", Read: func(c *Case) value.Value { return requestFields.In(&c.views.request, c) }},
+	value.Field[Case]{Name: "agent", Read: func(c *Case) value.Value { return agentFields.In(&c.views.agent, c) }},
 	value.Field[Case]{Name: "session", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Session) }},
 	value.Field[Case]{Name: "task", Read: func(c *Case) value.Value { return orEmpty(c.Task) }},
-	value.Field[Case]{Name: "action", Read: func(c *Case) value.Value { return actionFields.Of(&c.Action) }},
-	value.Field[Case]{Name: "target", Read: func(c *Case) value.Value { return targetFields.Of(c) }},
+	value.Field[Case]{Name: "action", Read: func(c *Case) value.Value { return actionFields.In(&c.views.action, c) }},
+	value.Field[Case]{Name: "target", Read: func(c *Case) value.Value { return targetFields.In(&c.views.target, c) }},
 	value.Field[Case]{Name: "memory", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Memory) }},
 	value.Field[Case]{Name: "budgets", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Budgets) }},
-	value.Field[Case]{Name: "time", Read: func(c *Case) value.Value { return TimeInput(c.Now) }},
+	value.Field[Case]{Name: "time", Read: func(c *Case) value.Value { return timeFields.In(&c.views.time, &c.Now) }},
 )
+
+// views is room for the views that an input is made of, so that reading it
+// makes nothing.
+type views struct {
+	input, request, agent, action, target value.View[Case]
+	source, destination                   value.View[Peer]
+	rpc                                   value.View[RPC]
+	time                                  value.View[time.Time]
+	credential                            value.View[shown]
+	shown                                 shown
+	digestOf                              [32]byte
+	digest                                string // of digestOf; "" before it was asked for
+}
+
+func (v *views) show(p *Presented, now time.Time) *shown {
+	v.shown = shown{p, now}
+	return &v.shown
+}
 
 var pluginVersion = value.Obj(
 	value.M("ext_authz", value.Str("v3")),
@@ -35,19 +53,19 @@ var pluginVersion = value.Obj(
 )
 
 var requestFields = value.NewFields(
-	value.Field[Request]{Name: "protocol", Read: func(r *Request) value.Value { return value.Str(string(r.Protocol)) }},
-	value.Field[Request]{Name: "binding", Read: func(r *Request) value.Value { return value.OptStr(string(r.Binding)) }},
-	value.Field[Request]{Name: "method", Read: func(r *Request) value.Value { return value.Str(r.Method) }},
-	value.Field[Request]{Name: "host", Read: func(r *Request) value.Value { return value.Str(r.Host) }},
-	value.Field[Request]{Name: "path", Read: func(r *Request) value.Value { return value.Str(r.Path) }},
-	value.Field[Request]{Name: "segments", Read: func(r *Request) value.Value { return value.Strs(r.Segments) }},
-	value.Field[Request]{Name: "query", Read: func(r *Request) value.Value { return orEmpty(r.Query) }},
-	value.Field[Request]{Name: "headers", Read: func(r *Request) value.Value { return orEmpty(r.Headers) }},
-	value.Field[Request]{Name: "body_state", Read: func(r *Request) value.Value { return value.Str(string(r.BodyState)) }},
-	value.Field[Request]{Name: "rpc", Read: func(r *Request) value.Value { return rpcFields.Of(r.RPC) }},
-	value.Field[Request]{Name: "id", Read: func(r *Request) value.Value { return value.OptStr(r.ID) }},
-	value.Field[Request]{Name: "source", Read: func(r *Request) value.Value { return peerFields.Of(&r.Source) }},
-	value.Field[Request]{Name: "destination", Read: func(r *Request) value.Value { return peerFields.Of(&r.Destination) }},
+	value.Field[Case]{Name: "protocol", Read: func(c *Case) value.Value { return value.Str(string(c.Request.Protocol)) }},
+	value.Field[Case]{Name: "binding", Read: func(c *Case) value.Value { return value.OptStr(string(c.Request.Binding)) }},
+	value.Field[Case]{Name: "method", Read: func(c *Case) value.Value { return value.Str(c.Request.Method) }},
+	value.Field[Case]{Name: "host", Read: func(c *Case) value.Value { return value.Str(c.Request.Host) }},
+	value.Field[Case]{Name: "path", Read: func(c *Case) value.Value { return value.Str(c.Request.Path) }},
+	value.Field[Case]{Name: "segments", Read: func(c *Case) value.Value { return value.Strs(c.Request.Segments) }},
+	value.Field[Case]{Name: "query", Read: func(c *Case) value.Value { return orEmpty(c.Request.Query) }},
+	value.Field[Case]{Name: "headers", Read: func(c *Case) value.Value { return orEmpty(c.Request.Headers) }},
+	value.Field[Case]{Name: "body_state", Read: func(c *Case) value.Value { return value.Str(string(c.Request.BodyState)) }},
+	value.Field[Case]{Name: "rpc", Read: func(c *Case) value.Value { return rpcFields.In(&c.views.rpc, c.Request.RPC) }},
+	value.Field[Case]{Name: "id", Read: func(c *Case) value.Value { return value.OptStr(c.Request.ID) }},
+	value.Field[Case]{Name: "source", Read: func(c *Case) value.Value { return peerFields.In(&c.views.source, &c.Request.Source) }},
+	value.Field[Case]{Name: "destination", Read: func(c *Case) value.Value { return peerFields.In(&c.views.destination, &c.Request.Destination) }},
 )
 
 // peerFields shows no certificate: identity is `input.agent`'s to tell.
@@ -81,16 +99,18 @@ var agentFields = value.NewFields(
 	value.Field[Case]{Name: "profile", Read: func(c *Case) value.Value { return orEmpty(c.profile()) }},
 	value.Field[Case]{Name: "chain", Read: func(c *Case) value.Value { return chainInput(c.Agent.Chain) }},
 	value.Field[Case]{Name: "root", Read: func(c *Case) value.Value { return value.Str(c.Agent.Root().ID) }},
-	value.Field[Case]{Name: "credential", Read: func(c *Case) value.Value { return credentialInput(&c.Agent.Credential, c.Now) }},
+	value.Field[Case]{Name: "credential", Read: func(c *Case) value.Value {
+		return credentialFields.In(&c.views.credential, c.views.show(&c.Agent.Credential, c.Now))
+	}},
 	value.Field[Case]{Name: "workload", Read: workloadInput},
 	value.Field[Case]{Name: "activity", Read: func(c *Case) value.Value { return orEmpty(c.Snapshot.Activity) }},
 )
 
 var actionFields = value.NewFields(
-	value.Field[Action]{Name: "operation", Read: func(a *Action) value.Value { return value.Str(string(a.operation())) }},
-	value.Field[Action]{Name: "tool", Read: func(a *Action) value.Value { return value.Str(a.Tool) }},
-	value.Field[Action]{Name: "arguments", Read: func(a *Action) value.Value { return orEmpty(a.Arguments) }},
-	value.Field[Action]{Name: "digest", Read: func(a *Action) value.Value { return value.Str(hex.EncodeToString(a.Digest[:])) }},
+	value.Field[Case]{Name: "operation", Read: func(c *Case) value.Value { return value.Str(string(c.Action.operation())) }},
+	value.Field[Case]{Name: "tool", Read: func(c *Case) value.Value { return value.Str(c.Action.Tool) }},
+	value.Field[Case]{Name: "arguments", Read: func(c *Case) value.Value { return orEmpty(c.Action.Arguments) }},
+	value.Field[Case]{Name: "digest", Read: func(c *Case) value.Value { return value.Str(c.shownDigest()) }},
 )
 
 var targetFields = value.NewFields(
@@ -115,6 +135,14 @@ func (c *Case) profile() value.Value {
 	return c.Generation.Agents.Get(c.Agent.ID)
 }
 
+// shownDigest is the action's digest as the policy sees it.
+func (c *Case) shownDigest() string {
+	if c.views.digestOf != c.Action.Digest || c.views.digest == "" {
+		c.views.digestOf, c.views.digest = c.Action.Digest, hex.EncodeToString(c.Action.Digest[:])
+	}
+	return c.views.digest
+}
+
 func agentKind(a *Agent) string {
 	if !a.Known() {
 		return "none"
@@ -130,25 +158,41 @@ func chainInput(chain []Principal) value.Value {
 	return value.List(items...)
 }
 
-// credentialInput is `input.agent.credential`. Ages are whole seconds and at
-// least 0, so that a clock a little behind the issuer's reads as "just now".
-func credentialInput(p *Presented, now time.Time) value.Value {
-	if p.Fingerprint == "" {
-		return value.Obj(value.M("kind", value.Str("none")))
-	}
-	members := []value.Member{
-		value.M("fingerprint", value.Str(p.Fingerprint)),
-		value.M("kind", value.Str(p.Kind)),
-		value.M("sender_bound", value.Of(p.SenderBound)),
-	}
-	if !p.IssuedAt.IsZero() {
-		members = append(members, value.M("age_seconds", seconds(now.Sub(p.IssuedAt))))
-	}
-	if !p.ExpiresAt.IsZero() {
-		members = append(members, value.M("expires_in_seconds", seconds(p.ExpiresAt.Sub(now))))
-	}
-	return value.Obj(members...)
+// shown is a credential at a moment. Ages are whole seconds and at least 0, so
+// that a clock a little behind the issuer's reads as "just now".
+type shown struct {
+	*Presented
+	now time.Time
 }
+
+// credentialFields is `input.agent.credential`.
+var credentialFields = value.NewFields(
+	value.Field[shown]{Name: "fingerprint", Read: func(s *shown) value.Value { return value.OptStr(s.Fingerprint) }},
+	value.Field[shown]{Name: "kind", Read: func(s *shown) value.Value {
+		if s.Fingerprint == "" {
+			return value.Str("none")
+		}
+		return value.Str(s.Kind)
+	}},
+	value.Field[shown]{Name: "sender_bound", Read: func(s *shown) value.Value {
+		if s.Fingerprint == "" {
+			return value.Nothing
+		}
+		return value.Of(s.SenderBound)
+	}},
+	value.Field[shown]{Name: "age_seconds", Read: func(s *shown) value.Value {
+		if s.Fingerprint == "" || s.IssuedAt.IsZero() {
+			return value.Nothing
+		}
+		return seconds(s.now.Sub(s.IssuedAt))
+	}},
+	value.Field[shown]{Name: "expires_in_seconds", Read: func(s *shown) value.Value {
+		if s.Fingerprint == "" || s.ExpiresAt.IsZero() {
+			return value.Nothing
+		}
+		return seconds(s.ExpiresAt.Sub(s.now))
+	}},
+)
 
 // workloadInput is `input.agent.workload`, which is there where one was proved.
 func workloadInput(c *Case) value.Value {
@@ -159,25 +203,25 @@ func workloadInput(c *Case) value.Value {
 	return value.Obj(
 		value.M("id", value.Str(w.ID)),
 		value.M("trust_domain", value.Str(w.TrustDomain)),
-		value.M("credential", credentialInput(&w.Credential, c.Now)),
+		value.M("credential", credentialFields.Of(&shown{&w.Credential, c.Now})),
 	)
 }
 
 func seconds(d time.Duration) value.Value { return value.Int(int64(max(d, 0) / time.Second)) }
 
-// TimeInput is `input.time`: the moment of the decision, in UTC. It is the only
+// timeFields is `input.time`: the moment of the decision, in UTC. It is the only
 // clock a policy has.
-func TimeInput(t time.Time) value.Value {
-	t = t.UTC()
-	return value.Obj(
-		value.M("now_ns", value.Int(t.UnixNano())),
-		value.M("unix", value.Int(t.Unix())),
-		value.M("date", value.Str(t.Format(time.DateOnly))),
-		value.M("weekday", value.Str(t.Weekday().String())),
-		value.M("hour", value.Int(int64(t.Hour()))),
-		value.M("minute", value.Int(int64(t.Minute()))),
-	)
-}
+var timeFields = value.NewFields(
+	value.Field[time.Time]{Name: "now_ns", Read: func(t *time.Time) value.Value { return value.Int(t.UnixNano()) }},
+	value.Field[time.Time]{Name: "unix", Read: func(t *time.Time) value.Value { return value.Int(t.Unix()) }},
+	value.Field[time.Time]{Name: "date", Read: func(t *time.Time) value.Value { return value.Str(t.UTC().Format(time.DateOnly)) }},
+	value.Field[time.Time]{Name: "weekday", Read: func(t *time.Time) value.Value { return value.Str(t.UTC().Weekday().String()) }},
+	value.Field[time.Time]{Name: "hour", Read: func(t *time.Time) value.Value { return value.Int(int64(t.UTC().Hour())) }},
+	value.Field[time.Time]{Name: "minute", Read: func(t *time.Time) value.Value { return value.Int(int64(t.UTC().Minute())) }},
+)
+
+// TimeInput is `input.time` of a moment.
+func TimeInput(t time.Time) value.Value { return timeFields.Of(&t) }
 
 // operation spells an unset operation out as what it counts as.
 func (a *Action) operation() Operation { return Operations[a.Operation.Index()] }

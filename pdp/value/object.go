@@ -92,9 +92,13 @@ func AppendNames(names []string, v Value) []string {
 	case interface{ AppendNames([]string) []string }:
 		return o.AppendNames(names)
 	default:
-		o.Range(func(name string, _ Value) bool { names = append(names, name); return true })
-		return names
+		return appendNames(names, o)
 	}
+}
+
+func appendNames(names []string, o Object) []string {
+	o.Range(func(name string, _ Value) bool { names = append(names, name); return true })
+	return names
 }
 
 // Copy returns v such that nothing of it is read from anywhere else any more,
@@ -135,61 +139,93 @@ type Field[T any] struct {
 	Read func(*T) Value
 }
 
+// Shape says which members an object of a kind can have, and numbers them. Two
+// objects of one Shape have the same member at the same number, so that who
+// reads many of them looks a name up once ([Shaped]).
+type Shape struct {
+	names []string
+	index map[string]int
+}
+
+// Find returns the number of a name, and whether there is such a member.
+func (s *Shape) Find(name string) (i int, ok bool) {
+	i, ok = s.index[name]
+	return i, ok
+}
+
+// Shaped is an [Object] that can be read by number.
+type Shaped interface {
+	Object
+	Shape() *Shape
+	// At returns the member of a number of the Shape, which may be undefined.
+	At(i int) Value
+}
+
 // Fields describes how a struct of type T reads as an object: a fixed list of
 // members, each read when it is asked for. Make one per type, once, with
 // [NewFields]; it never changes.
 type Fields[T any] struct {
 	fields []Field[T]
-	index  map[string]int
+	shape  Shape
 }
 
 // NewFields returns the description made of fields, which are visited in this
 // order. It panics where two share a name: that is a mistake in the program.
 func NewFields[T any](fields ...Field[T]) *Fields[T] {
-	index := make(map[string]int, len(fields))
+	shape := Shape{index: make(map[string]int, len(fields))}
 	for i, f := range fields {
-		if _, twice := index[f.Name]; twice {
+		if _, twice := shape.index[f.Name]; twice {
 			panic("value: field " + f.Name + " described twice")
 		}
-		index[f.Name] = i
+		shape.index[f.Name] = i
+		shape.names = append(shape.names, f.Name)
 	}
-	return &Fields[T]{fields: fields, index: index}
+	return &Fields[T]{fields, shape}
 }
 
 // Names returns the names of all members, in the order they are visited.
-func (f *Fields[T]) Names() []string {
-	names := make([]string, len(f.fields))
-	for i, field := range f.fields {
-		names[i] = field.Name
-	}
-	return names
-}
+func (f *Fields[T]) Names() []string { return slices.Clone(f.shape.names) }
 
 // Of returns t as an object; undefined where t is nil.
-func (f *Fields[T]) Of(t *T) Value {
+func (f *Fields[T]) Of(t *T) Value { return f.In(new(View[T]), t) }
+
+// In is Of without making anything: v is the view, and the caller's to keep for
+// as long as the object is in use.
+func (f *Fields[T]) In(v *View[T], t *T) Value {
 	if t == nil {
 		return Nothing
 	}
-	return From(structView[T]{f, t})
+	v.fields, v.of = f, t
+	return From(v)
 }
 
-type structView[T any] struct {
-	*Fields[T]
-	of *T
+// View reads a struct as an object. The zero View is good for [Fields.In], and
+// reads nothing before that.
+type View[T any] struct {
+	fields *Fields[T]
+	of     *T
 }
 
-func (v structView[T]) Get(name string) Value {
-	i, ok := v.index[name]
+// Get implements [Object].
+func (v *View[T]) Get(name string) Value {
+	i, ok := v.fields.shape.index[name]
 	if !ok {
 		return Nothing
 	}
-	return v.fields[i].Read(v.of)
+	return v.fields.fields[i].Read(v.of)
 }
 
-func (v structView[T]) Range(visit func(string, Value) bool) {
-	for _, field := range v.fields {
+// Range implements [Object].
+func (v *View[T]) Range(visit func(string, Value) bool) {
+	for _, field := range v.fields.fields {
 		if member := field.Read(v.of); member.Defined() && !visit(field.Name, member) {
 			return
 		}
 	}
 }
+
+// Shape implements [Shaped].
+func (v *View[T]) Shape() *Shape { return &v.fields.shape }
+
+// At implements [Shaped].
+func (v *View[T]) At(i int) Value { return v.fields.fields[i].Read(v.of) }

@@ -121,7 +121,7 @@ func (f *fn) filling(c *code, s ir.Stmt) {
 		})
 	case *ir.ObjectMergeStmt:
 		a, b := f.localOperand(s.A), f.localOperand(s.B)
-		f.make(c, s.Target, func(f *frame) val { return merge(a.of(f), b.of(f)) })
+		f.make(c, s.Target, func(f *frame) val { return f.merge(a.of(f), b.of(f)) })
 	default:
 		f.fail("a statement of type %T", s)
 	}
@@ -135,15 +135,15 @@ func made(f *frame, n int) signal {
 }
 
 // merge is a with what only b has; objects in both are merged in turn.
-func merge(a, b val) val {
+func (r *run) merge(a, b val) val {
 	if a.k != object || b.k != object {
 		return a
 	}
-	d := newDict(length(a) + length(b))
+	d := r.arena.dict()
 	each(b, func(key, item val) bool { d.insert(key, item); return true })
 	each(a, func(key, item val) bool {
 		if other := get(b, key); other.defined() {
-			item = merge(item, other)
+			item = r.merge(item, other)
 		}
 		d.insert(key, item)
 		return true

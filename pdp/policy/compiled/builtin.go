@@ -1,6 +1,7 @@
 package compiled
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"time"
@@ -11,9 +12,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 )
 
-// native is a builtin written for this engine. It may leave a case to OPA's by
-// answering false.
-type native func(args []val) (v val, ok bool)
+// native is a builtin written for this engine, which makes what it makes in the
+// run's arena. It may leave a case to OPA's by answering false.
+type native func(r *run, args []val) (v val, ok bool)
 
 // builtin compiles a call of a builtin: the engine's own where there is one,
 // else the very function that topdown calls.
@@ -31,11 +32,11 @@ func (f *fn) builtin(c *code, s *ir.CallStmt) {
 		if own == nil {
 			return bridged(f, in, to)
 		}
-		v, ok := own(in)
+		v, ok := own(f.run, in)
 		if !ok {
 			return bridged(f, in, to)
 		}
-		if !f.step() {
+		if !f.step() || !f.made(length(v)) {
 			return failed
 		}
 		f.l[to] = v
@@ -55,7 +56,7 @@ func answer(own native, args []operand) val {
 	if own == nil {
 		return val{}
 	}
-	if v, ok := own(in); ok {
+	if v, ok := own(&run{}, in); ok {
 		return seal(v)
 	}
 	return val{}
@@ -85,7 +86,7 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 		relation = decl.Relation
 	}
 	return func(f *frame, args []val, to int) signal {
-		if !f.step() {
+		if !f.step() || !f.affords(name, args) {
 			return failed
 		}
 		terms := make([]*ast.Term, len(args))
@@ -107,14 +108,16 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 			return f.fail(err)
 		case err != nil:
 			return broken
+		case late(f.ctx, f.deadline):
+			return f.fail(ErrLate)
 		case relation:
 			f.l[to] = ofList(&list{items: results})
-			return made(f, len(results))
 		case len(results) == 0:
 			return broken
+		default:
+			f.l[to] = results[0]
 		}
-		f.l[to] = results[0]
-		return made(f, 1)
+		return made(f, weight(f.l[to]))
 	}
 }
 
@@ -125,6 +128,7 @@ func (r *run) context(at *ast.Location) topdown.BuiltinContext {
 		if !r.deadline.IsZero() {
 			r.timer = time.AfterFunc(time.Until(r.deadline), r.stop.Cancel)
 		}
+		r.unhook = context.AfterFunc(r.ctx, r.stop.Cancel)
 	}
 	return topdown.BuiltinContext{Context: r.ctx, Location: at, Seed: rand.Reader, Time: r.time, Cancel: r.stop, Cache: r.cache}
 }

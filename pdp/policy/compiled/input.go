@@ -72,7 +72,7 @@ func (r *reader) read(f *run) *val {
 	for i, slot := range r.slots {
 		m := &f.paths[slot]
 		if !m.known {
-			m.v, m.known = f.member(v, r.names[i]), true
+			f.follow(v, r.names[i], m)
 		}
 		v = &m.v
 	}
@@ -105,7 +105,7 @@ func (f *fn) dot(c *code, s *ir.DotStmt) {
 	}
 	if name := key.is(); name.k == str {
 		c.do(func(f *frame) signal {
-			v := get(*source.at(f), name)
+			v := f.get(source.at(f), &name)
 			if to >= 0 {
 				f.l[to] = v
 			}
@@ -115,7 +115,7 @@ func (f *fn) dot(c *code, s *ir.DotStmt) {
 	}
 	c.do(func(f *frame) signal {
 		from, name := source.at(f), key.at(f)
-		v := get(*from, *name)
+		v := f.get(from, name)
 		if to >= 0 {
 			f.l[to] = v
 		}

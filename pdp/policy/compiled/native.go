@@ -1,7 +1,7 @@
 package compiled
 
 import (
-	"slices"
+	"math"
 	"strings"
 	"time"
 )
@@ -10,44 +10,58 @@ import (
 // nearly every rule. Each leaves what it does not do exactly as OPA does to
 // OPA's own.
 var natives = map[string]native{
-	"eq":                func(a []val) (val, bool) { return ofBool(equal(a[0], a[1])), true },
-	"equal":             func(a []val) (val, bool) { return ofBool(equal(a[0], a[1])), true },
-	"neq":               func(a []val) (val, bool) { return ofBool(!equal(a[0], a[1])), true },
-	"lt":                func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) < 0), true },
-	"lte":               func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) <= 0), true },
-	"gt":                func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) > 0), true },
-	"gte":               func(a []val) (val, bool) { return ofBool(compare(a[0], a[1]) >= 0), true },
-	"internal.member_2": func(a []val) (val, bool) { return ofBool(contains(&a[1], &a[0])), true },
-	"internal.member_3": func(a []val) (val, bool) {
+	"eq":                func(_ *run, a []val) (val, bool) { return ofBool(equal(a[0], a[1])), true },
+	"equal":             func(_ *run, a []val) (val, bool) { return ofBool(equal(a[0], a[1])), true },
+	"neq":               func(_ *run, a []val) (val, bool) { return ofBool(!equal(a[0], a[1])), true },
+	"lt":                func(_ *run, a []val) (val, bool) { return ofBool(compare(a[0], a[1]) < 0), true },
+	"lte":               func(_ *run, a []val) (val, bool) { return ofBool(compare(a[0], a[1]) <= 0), true },
+	"gt":                func(_ *run, a []val) (val, bool) { return ofBool(compare(a[0], a[1]) > 0), true },
+	"gte":               func(_ *run, a []val) (val, bool) { return ofBool(compare(a[0], a[1]) >= 0), true },
+	"internal.member_2": func(_ *run, a []val) (val, bool) { return ofBool(contains(&a[1], &a[0])), true },
+	"internal.member_3": func(_ *run, a []val) (val, bool) {
 		found := get(a[2], a[0])
 		return ofBool(found.defined() && equal(found, a[1])), a[2].k != undefined
 	},
-	"plus": func(a []val) (val, bool) {
+	"plus": func(_ *run, a []val) (val, bool) {
 		return whole(a, func(x, y int64) (int64, bool) { z := x + y; return z, (z > x) == (y > 0) })
 	},
+	"mul": func(_ *run, a []val) (val, bool) {
+		return whole(a, func(x, y int64) (int64, bool) {
+			z := x * y
+			return z, y == 0 || (z/y == x && (y != -1 || x != math.MinInt64))
+		})
+	},
+	"rem": func(_ *run, a []val) (val, bool) {
+		return whole(a, func(x, y int64) (int64, bool) {
+			if y == 0 || y == -1 {
+				return 0, y == -1
+			}
+			return x % y, true
+		})
+	},
 	"minus": minus,
-	"count": func(a []val) (val, bool) {
+	"count": func(_ *run, a []val) (val, bool) {
 		return ofInt(int64(lengthOf(a[0]))), a[0].k == array || a[0].k == object || a[0].k == set || a[0].k == str
 	},
 	"object.get":     objectGet,
-	"startswith":     func(a []val) (val, bool) { return ofBool(strings.HasPrefix(a[0].s, a[1].s)), strs(a) },
-	"endswith":       func(a []val) (val, bool) { return ofBool(strings.HasSuffix(a[0].s, a[1].s)), strs(a) },
-	"contains":       func(a []val) (val, bool) { return ofBool(strings.Contains(a[0].s, a[1].s)), strs(a) },
-	"is_object":      func(a []val) (val, bool) { return ofBool(a[0].k == object), true },
-	"is_string":      func(a []val) (val, bool) { return ofBool(a[0].k == str), true },
-	"is_number":      func(a []val) (val, bool) { return ofBool(a[0].k == number), true },
-	"is_array":       func(a []val) (val, bool) { return ofBool(a[0].k == array), true },
-	"is_set":         func(a []val) (val, bool) { return ofBool(a[0].k == set), true },
-	"is_boolean":     func(a []val) (val, bool) { return ofBool(a[0].k == boolean), true },
+	"startswith":     func(_ *run, a []val) (val, bool) { return ofBool(strings.HasPrefix(a[0].s, a[1].s)), strs(a) },
+	"endswith":       func(_ *run, a []val) (val, bool) { return ofBool(strings.HasSuffix(a[0].s, a[1].s)), strs(a) },
+	"contains":       func(_ *run, a []val) (val, bool) { return ofBool(strings.Contains(a[0].s, a[1].s)), strs(a) },
+	"is_object":      func(_ *run, a []val) (val, bool) { return ofBool(a[0].k == object), true },
+	"is_string":      func(_ *run, a []val) (val, bool) { return ofBool(a[0].k == str), true },
+	"is_number":      func(_ *run, a []val) (val, bool) { return ofBool(a[0].k == number), true },
+	"is_array":       func(_ *run, a []val) (val, bool) { return ofBool(a[0].k == array), true },
+	"is_set":         func(_ *run, a []val) (val, bool) { return ofBool(a[0].k == set), true },
+	"is_boolean":     func(_ *run, a []val) (val, bool) { return ofBool(a[0].k == boolean), true },
 	"or":             union,
 	"and":            intersection,
 	"object.union_n": unionN,
 	"object.remove":  objectRemove,
 	"sum":            sum,
-	"min":            func(a []val) (val, bool) { return extreme(a[0], -1) },
-	"max":            func(a []val) (val, bool) { return extreme(a[0], 1) },
-	"object.union": func(a []val) (val, bool) {
-		return merge(a[1], a[0]), a[0].k == object && a[1].k == object
+	"min":            func(_ *run, a []val) (val, bool) { return extreme(a[0], -1) },
+	"max":            func(_ *run, a []val) (val, bool) { return extreme(a[0], 1) },
+	"object.union": func(r *run, a []val) (val, bool) {
+		return r.merge(a[1], a[0]), a[0].k == object && a[1].k == object
 	},
 	"array.concat":           concat,
 	"time.parse_duration_ns": parseDuration,
@@ -84,11 +98,11 @@ func contains(in, v *val) bool {
 }
 
 // minus is of numbers, or of sets.
-func minus(a []val) (val, bool) {
+func minus(r *run, a []val) (val, bool) {
 	if a[0].k != set || a[1].k != set {
 		return whole(a, func(x, y int64) (int64, bool) { z := x - y; return z, (z < x) == (y > 0) })
 	}
-	m := newMembers(length(a[0]))
+	m := r.arena.set()
 	for _, item := range a[0].of.(*members).items {
 		if !a[1].of.(*members).has(&item) {
 			m.add(item)
@@ -97,11 +111,11 @@ func minus(a []val) (val, bool) {
 	return ofSet(m), true
 }
 
-func union(a []val) (val, bool) {
+func union(r *run, a []val) (val, bool) {
 	if a[0].k != set || a[1].k != set {
 		return val{}, false
 	}
-	m := newMembers(length(a[0]) + length(a[1]))
+	m := r.arena.set()
 	for _, v := range a {
 		for _, item := range v.of.(*members).items {
 			m.add(item)
@@ -110,11 +124,11 @@ func union(a []val) (val, bool) {
 	return ofSet(m), true
 }
 
-func intersection(a []val) (val, bool) {
+func intersection(r *run, a []val) (val, bool) {
 	if a[0].k != set || a[1].k != set {
 		return val{}, false
 	}
-	m := newMembers(0)
+	m := r.arena.set()
 	for _, item := range a[0].of.(*members).items {
 		if a[1].of.(*members).has(&item) {
 			m.add(item)
@@ -124,7 +138,7 @@ func intersection(a []val) (val, bool) {
 }
 
 // objectGet is object.get with one key; a path of keys is OPA's.
-func objectGet(a []val) (val, bool) {
+func objectGet(_ *run, a []val) (val, bool) {
 	if a[0].k != object || a[1].k == array {
 		return val{}, false
 	}
@@ -135,26 +149,26 @@ func objectGet(a []val) (val, bool) {
 }
 
 // unionN merges objects, later ones over earlier ones.
-func unionN(a []val) (val, bool) {
+func unionN(r *run, a []val) (val, bool) {
 	l, ok := a[0].of.(*list)
 	if !ok {
 		return val{}, false
 	}
-	out := ofDict(newDict(0))
+	out := ofDict(r.arena.dict())
 	for _, item := range l.items {
 		if item.k != object {
 			return val{}, false
 		}
-		out = merge(item, out)
+		out = r.merge(item, out)
 	}
 	return out, true
 }
 
-func objectRemove(a []val) (val, bool) {
+func objectRemove(r *run, a []val) (val, bool) {
 	if a[0].k != object || (a[1].k != array && a[1].k != set && a[1].k != object) {
 		return val{}, false
 	}
-	d := newDict(length(a[0]))
+	d := r.arena.dict()
 	each(a[0], func(key, item val) bool {
 		if a[1].k == object {
 			if get(a[1], key).defined() {
@@ -183,20 +197,22 @@ func extreme(v val, sign int) (most val, ok bool) {
 	return most, true
 }
 
-func concat(a []val) (val, bool) {
+func concat(r *run, a []val) (val, bool) {
 	if a[0].k != array || a[1].k != array {
 		return val{}, false
 	}
-	return ofList(&list{items: slices.Concat(a[0].of.(*list).items, a[1].of.(*list).items)}), true
+	l := r.arena.list(length(a[0]) + length(a[1]))
+	l.items = append(append(l.items, a[0].of.(*list).items...), a[1].of.(*list).items...)
+	return ofList(l), true
 }
 
-func parseDuration(a []val) (val, bool) {
+func parseDuration(_ *run, a []val) (val, bool) {
 	d, err := time.ParseDuration(a[0].s)
 	return ofInt(int64(d)), err == nil && a[0].k == str
 }
 
 // sum of integers that do not overflow.
-func sum(a []val) (v val, ok bool) {
+func sum(_ *run, a []val) (v val, ok bool) {
 	if a[0].k != array && a[0].k != set {
 		return val{}, false
 	}

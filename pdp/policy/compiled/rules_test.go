@@ -1,14 +1,11 @@
 package compiled
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -175,35 +172,6 @@ func TestSemantics(t *testing.T) {
 				b.agree(t, inputOf(t, `{"a": 1, "f": false, "list": [1, 2, 3]}`))
 			}
 		})
-	}
-}
-
-// A limit ends an evaluation with an error of its own, never with a part.
-func TestLimits(t *testing.T) {
-	text := `package p
-		d := count([x | some i in numbers.range(input.from, 3000); some j in numbers.range(1, 3000); x := i * j])`
-	from := inputOf(t, `{"from": 1}`)
-	for want, o := range map[error]Options{
-		ErrSteps:  {Limits: Limits{Steps: 10_000}},
-		ErrMemory: {Limits: Limits{Bytes: 1 << 20}},
-	} {
-		b := engines(t, "data.p.d", value.Obj(), o, Module{Text: []byte(text)})
-		if v, err := b.compiled.Eval(t.Context(), 0, Question{Input: from}); !errors.Is(err, want) || v.Defined() {
-			t.Errorf("got %v, %v, want %v", v, err, want)
-		}
-	}
-	b := engines(t, "data.p.d", value.Obj(), Options{}, Module{Text: []byte(text)})
-	if _, err := b.compiled.Eval(t.Context(), 0, Question{Input: from, Deadline: time.Now().Add(20 * time.Millisecond)}); !errors.Is(err, ErrLate) {
-		t.Errorf("too late: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := b.compiled.Eval(ctx, 0, Question{Input: from}); !errors.Is(err, ErrLate) {
-		t.Errorf("cancelled: %v", err)
-	}
-	b = engines(t, "data.p.d", value.Obj(), Options{}, Module{Text: []byte("package p\nd := count(numbers.range(input.from, 1000000000))")})
-	if _, err := b.compiled.Eval(t.Context(), 0, Question{Input: from, Deadline: time.Now().Add(20 * time.Millisecond)}); !errors.Is(err, ErrLate) {
-		t.Errorf("a builtin that takes too long: %v", err)
 	}
 }
 

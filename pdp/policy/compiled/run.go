@@ -2,7 +2,6 @@ package compiled
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -23,21 +22,6 @@ const (
 	failed signal = 1 << 21
 )
 
-// Limits of one evaluation. Zero is no limit.
-type Limits struct {
-	// Steps are loop rounds and calls.
-	Steps int
-	// Bytes is what an evaluation may make, roughly: 48 for each value.
-	Bytes int
-}
-
-// Errors of an evaluation that broke a limit.
-var (
-	ErrLate   = errors.New("the evaluation took too long")
-	ErrSteps  = errors.New("the evaluation took too many steps")
-	ErrMemory = errors.New("the evaluation made too many values")
-)
-
 // run is one evaluation. It belongs to one goroutine; runs are pooled.
 type run struct {
 	program *Program
@@ -55,7 +39,7 @@ type run struct {
 	// function; paths what was read of the input, one slot a path. Both are of
 	// the documents in force: a with has its own.
 	memo  []memo
-	paths []memo
+	paths []place
 	arena arena
 	// args are the arguments of the builtin that is called.
 	args []val
@@ -69,15 +53,24 @@ type run struct {
 	result   val
 	ctx      context.Context
 	// stop and timer end a builtin of OPA's that takes too long.
-	stop  topdown.Cancel
-	timer *time.Timer
-	time  *ast.Term
-	cache builtins.Cache
+	stop   topdown.Cancel
+	timer  *time.Timer
+	unhook func() bool // from the context
+	time   *ast.Term
+	cache  builtins.Cache
 }
 
 type memo struct {
 	known bool
 	v     val
+}
+
+// place is what was read at a path of the input; shape and at are where it was
+// found the last time, which holds for the next evaluation as well.
+type place struct {
+	memo
+	shape *value.Shape
+	at    int
 }
 
 // frame is one call: its locals, and the evaluation it belongs to.
@@ -123,39 +116,50 @@ func (r *run) fail(err error) signal {
 	return failed
 }
 
-// step counts one round or call, and looks now and then whether to go on.
-func (r *run) step() bool {
-	r.steps++
-	if r.steps&0x3ff == 0 {
-		if late(r.ctx, r.deadline) {
-			r.fail(ErrLate)
-			return false
+// follow reads the member of v that a path goes on with.
+func (r *run) follow(v *val, name string, to *place) {
+	to.known = true
+	object, ok := v.of.(value.Shaped)
+	if !ok {
+		to.v = r.get(v, &val{k: str, s: name})
+		return
+	}
+	if shape := object.Shape(); shape != to.shape {
+		if to.at, ok = shape.Find(name); !ok {
+			to.v = val{}
+			return
 		}
-		if limit := r.limits.Steps; limit > 0 && r.steps > limit {
-			r.fail(ErrSteps)
-			return false
+		to.shape = shape
+	}
+	r.show(object.At(to.at), &to.v)
+}
+
+// get is the member of a value at a key.
+func (r *run) get(v, key *val) (found val) {
+	if view, ok := v.of.(value.Object); ok {
+		if _, made := view.(*dict); !made {
+			if key.k == str {
+				r.show(view.Get(key.s), &found)
+			}
+			return found
 		}
 	}
-	return true
+	return get(*v, *key)
 }
 
-// late reports whether an evaluation has no more time.
-func late(ctx context.Context, deadline time.Time) bool {
-	return ctx.Err() != nil || (!deadline.IsZero() && time.Now().After(deadline))
-}
-
-// made counts values that an evaluation makes.
-func (r *run) made(n int) bool {
-	r.bytes += 48 * n
-	if limit := r.limits.Bytes; limit > 0 && r.bytes > limit {
-		r.fail(ErrMemory)
-		return false
+// show is fromView with lists that are lent.
+func (r *run) show(v value.Value, into *val) {
+	if v.Kind() != value.Array {
+		*into = fromView(v)
+		return
 	}
-	return true
+	l := r.arena.list(v.Len())
+	*into = ofList(l)
+	for _, item := range v.Items() {
+		l.items = append(l.items, val{})
+		r.show(item, &l.items[len(l.items)-1])
+	}
 }
-
-// member is the member of a value that a path goes on with.
-func (r *run) member(v *val, name string) val { return get(*v, ofStr(name)) }
 
 // clock is what time.now_ns answers.
 func (r *run) clock() *ast.Term {
@@ -235,8 +239,13 @@ func (p *Program) release(r *run) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
+	if r.unhook != nil {
+		r.unhook()
+	}
 	clear(r.memo)
-	clear(r.paths)
+	for i := range r.paths {
+		r.paths[i].memo = memo{}
+	}
 	if len(r.stack) > 1<<14 {
 		r.stack, r.high = nil, 0
 	}

@@ -132,7 +132,7 @@ func (f *fn) with(c *code, s *ir.WithStmt) {
 		} else {
 			r.data = upsert(data, path, replacement)
 		}
-		r.memo, r.paths = make([]memo, len(memos)), make([]memo, len(paths))
+		r.memo, r.paths = make([]memo, len(memos)), make([]place, len(paths))
 		out := runBlock(block, f)
 		r.input, r.data, r.memo, r.paths = input, data, memos, paths
 		if out == next || out == broken || out >= done {

@@ -94,7 +94,7 @@ func (p *function) drop() {
 // policy is compiled: its result holds for every evaluation on that data.
 func (c *compiler) fold(p *function) {
 	r := &run{program: c.program, limits: folding, data: c.program.data, ctx: context.Background()}
-	r.memo, r.paths = make([]memo, c.program.memos), make([]memo, len(c.slots))
+	r.memo, r.paths = make([]memo, c.program.memos), make([]place, len(c.slots))
 	f := r.enter(&p.body)
 	if v, s := p.call(f); s == next {
 		v = seal(kept(v))
