@@ -41,18 +41,29 @@ func instead(c *pdp.Case, d pdp.Decision, refusal *pdp.Refusal, retry time.Durat
 		Generation: d.Generation, Digest: d.Digest}
 }
 
+// A draft is an entry and what hangs on it, in one piece.
+type draft struct {
+	entry   Entry
+	effects Effects
+	record  Record
+	flight  Flight
+}
+
 // accept makes d one entry with its effects and its record.
 func (t *turn) accept(ctx context.Context, c *pdp.Case, d *pdp.Decision) error {
-	e := &Entry{Kind: Decided, At: t.at, Partition: c.Partition, Seq: t.state.Seq + 1}
-	e.Effects = t.effects(c, d)
+	draft := new(draft)
+	e := &draft.entry
+	*e = Entry{Kind: Decided, At: t.at, Partition: c.Partition, Seq: t.state.Seq + 1, Effects: &draft.effects, Record: &draft.record}
+	t.effects(c, d, e.Effects)
 	d.Session = e.Effects.Session
 	if d.Effect == pdp.Allow && c.Question == pdp.AboutSession {
 		d.Opened = t.begin(c, e.Effects.Open)
 	}
 	if d.Effect == pdp.Allow && c.Question == pdp.AboutAction {
-		e.Effects.Flight = t.flight(c, d)
+		e.Effects.Flight = &draft.flight
+		t.fly(c, d, e.Effects.Flight)
 	}
-	e.Record = newRecord(c, d, t.at)
+	*e.Record = newRecord(c, d)
 	e.Record.Charges = e.Effects.Charges
 	e.Record.Labels = t.labelsAfter(e.Effects)
 	// A denial is written even when the caller's time is over, an allow never.
@@ -107,9 +118,9 @@ func (t *turn) waive(c *pdp.Case) {
 	})
 }
 
-// effects are what d does to the partition.
-func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
-	fx := &Effects{
+// effects sets fx to what d does to the partition.
+func (t *turn) effects(c *pdp.Case, d *pdp.Decision, fx *Effects) {
+	*fx = Effects{
 		Question: c.Question,
 		Root:     c.Agent.Root(),
 		Agent:    pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
@@ -123,7 +134,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 		fx.Lost, fx.LostMarks = t.state.Lost, t.state.LostMarks
 	}
 	if g := c.Generation; g.ID != "" && generationHash(g.ID) != t.state.Generation {
-		fx.Generation, fx.Declares = g.ID, declares(g.Declared)
+		fx.Generation, fx.Declares = g.ID, t.signatures(g.Declared).sorted
 	}
 	switch {
 	case t.session != nil:
@@ -136,7 +147,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 	}
 	if c.Question != pdp.AboutAction {
 		fx.Close = c.Question == pdp.AboutEnding && d.Effect == pdp.Allow
-		return fx
+		return
 	}
 	allowed := d.Effect == pdp.Allow
 	if allowed {
@@ -153,7 +164,6 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision) *Effects {
 	if in := c.Verdict.Session.ExpiresIn; in > 0 {
 		fx.Expires = t.at + int64(in)
 	}
-	return fx
 }
 
 func (t *turn) opening(c *pdp.Case) *Opening {
@@ -184,10 +194,10 @@ func (t *turn) opening(c *pdp.Case) *Opening {
 	return o
 }
 
-func (t *turn) flight(c *pdp.Case, d *pdp.Decision) *Flight {
-	f := &Flight{Deadline: t.at + int64(t.settings.OutcomeTimeout), Digest: d.Digest, Host: c.Request.Host}
+// fly sets f to what is kept of the allow d until its outcome comes.
+func (t *turn) fly(c *pdp.Case, d *pdp.Decision, f *Flight) {
+	*f = Flight{Deadline: t.at + int64(t.settings.OutcomeTimeout), Digest: d.Digest, Host: c.Request.Host}
 	if f.Check = t.check(c); f.Check != "" {
 		f.Answer = newAnswer(d)
 	}
-	return f
 }

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,22 +22,32 @@ func signature(f *pdp.Fact) string {
 	return name
 }
 
-func declares(d *pdp.Declarations) (list []string) {
-	for _, fact := range d.Facts {
-		list = append(list, signature(fact))
-	}
-	slices.Sort(list)
-	return list
+// signatures are those of the facts that one set of declarations has.
+type signatures struct {
+	of     *pdp.Declarations
+	byFact map[*pdp.Fact]string
+	sorted []string
 }
 
-// undeclared returns what was declared and is not any more.
-func undeclared(before []Since, now *pdp.Declarations) (list []string) {
-	if len(before) == 0 {
-		return nil
+// signatures returns those of d, which are made once for a generation.
+func (h *History) signatures(d *pdp.Declarations) *signatures {
+	if s := h.signed.Load(); s != nil && s.of == d {
+		return s
 	}
-	still := declares(now)
+	s := &signatures{of: d, byFact: make(map[*pdp.Fact]string, len(d.Facts))}
+	for _, fact := range d.Facts {
+		s.byFact[fact] = signature(fact)
+		s.sorted = append(s.sorted, s.byFact[fact])
+	}
+	slices.Sort(s.sorted)
+	h.signed.Store(s)
+	return s
+}
+
+// undeclared returns what was declared before and is not any more.
+func (s *signatures) undeclared(before []Since) (list []string) {
 	for _, since := range before {
-		if !slices.Contains(still, since.Fact) {
+		if _, still := slices.BinarySearch(s.sorted, since.Fact); !still {
 			list = append(list, since.Fact)
 		}
 	}
@@ -78,11 +87,11 @@ func (p *Partition) undeclare(signature string) {
 
 // completeFrom says since when a fact has been recorded without a hole for a
 // scope that began at since: 0 where always.
-func (t *turn) completeFrom(f *pdp.Fact, since int64) int64 {
+func (t *turn) completeFrom(signature string, since int64) int64 {
 	if t.state.Seq == 0 || since == 0 {
 		return 0 // the scope begins with this action
 	}
-	declared, known := declaredSince(t.state.Declared, signature(f))
+	declared, known := declaredSince(t.state.Declared, signature)
 	switch {
 	case !known:
 		return t.at
@@ -92,5 +101,3 @@ func (t *turn) completeFrom(f *pdp.Fact, since int64) int64 {
 		return declared
 	}
 }
-
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -22,6 +23,7 @@ type History struct {
 	settings Settings
 	now      func() time.Time
 	crowd    *crowd
+	signed   atomic.Pointer[signatures]
 }
 
 var _ pdp.History = (*History)(nil)
@@ -77,6 +79,7 @@ type turn struct {
 	targetOf  uint64
 	hasCheck  bool
 	hasTarget bool
+	views     views
 }
 
 // find resolves the session reference (DESIGN 5.4): remit's own session token,
@@ -122,12 +125,13 @@ func (t *turn) Release() { t.held.Release() }
 
 // View implements [pdp.Turn].
 func (t *turn) View(c *pdp.Case) pdp.Snapshot {
+	t.look(c)
 	snapshot := pdp.Snapshot{
 		Kept: true, Open: t.session != nil,
-		Session:   sessionFields.Of(&sessionView{turn: t, c: c}),
-		Activity:  activityFields.Of(&activityView{turn: t}),
-		Memory:    value.From(&memoryView{turn: t, c: c}),
-		Budgets:   value.From(budgetsView{t, c}),
+		Session:   sessionFields.Of(&t.views.session),
+		Activity:  activityFields.Of(&t.views.activity),
+		Memory:    value.From(&t.views.memory),
+		Budgets:   value.From(&t.views.budgets),
 		NewTarget: t.newTarget(c),
 	}
 	// Not even the recorded answer is given again after a revocation.
@@ -141,9 +145,29 @@ func (t *turn) View(c *pdp.Case) pdp.Snapshot {
 	return snapshot
 }
 
+// views are what a policy reads a turn through.
+type views struct {
+	session  sessionView
+	activity activityView
+	memory   memoryView
+	budgets  budgetsView
+}
+
+// look makes the views show the turn to c.
+func (t *turn) look(c *pdp.Case) {
+	t.views.session.turn, t.views.session.c = t, c
+	t.views.activity.turn = t
+	t.views.memory.turn, t.views.memory.c = t, c
+	t.views.budgets.turn, t.views.budgets.c = t, c
+}
+
 // revoked returns why a revocation point forbids c; nil where none does. The
 // commit asks again: see [Store].
 func (t *turn) revoked(c *pdp.Case) *pdp.Refusal {
+	points := t.store.Revocations()
+	if points.none() {
+		return nil
+	}
 	is := &subject{
 		credential: c.Agent.Credential.Fingerprint, owner: c.Agent.Owner,
 		agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, chain: c.Agent.Chain,
@@ -158,7 +182,7 @@ func (t *turn) revoked(c *pdp.Case) *pdp.Refusal {
 	case t.ended != nil:
 		is.session = t.ended.ID
 	}
-	if point := t.store.Revocations().covering(is, time.Unix(0, t.at)); point != nil {
+	if point := points.covering(is, time.Unix(0, t.at)); point != nil {
 		return (&RevokedError{By: *point}).refusal()
 	}
 	return nil

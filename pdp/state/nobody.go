@@ -20,16 +20,18 @@ type nobodysTurn struct{ *History }
 // View implements [pdp.Turn].
 func (t *nobodysTurn) View(c *pdp.Case) pdp.Snapshot {
 	empty := &turn{History: t.History, state: &Partition{}, at: c.Now.UnixNano()}
+	empty.look(c)
+	empty.views.session.nobody = true
 	refused := empty.revoked(c)
 	if refused == nil && len(presented(c)) > 0 {
 		refused = badToken("a session token without a credential that proves its agent")
 	}
 	return pdp.Snapshot{
 		Refusal:  refused,
-		Session:  sessionFields.Of(&sessionView{turn: empty, c: c, nobody: true}),
-		Activity: activityFields.Of(&activityView{turn: empty}),
-		Memory:   value.From(&memoryView{turn: empty, c: c}),
-		Budgets:  value.From(budgetsView{empty, c}),
+		Session:  sessionFields.Of(&empty.views.session),
+		Activity: activityFields.Of(&empty.views.activity),
+		Memory:   value.From(&empty.views.memory),
+		Budgets:  value.From(&empty.views.budgets),
 	}
 }
 
@@ -48,7 +50,8 @@ func (t *nobodysTurn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (
 }
 
 func (t *nobodysTurn) accept(ctx context.Context, c *pdp.Case, d *pdp.Decision) error {
-	e := &Entry{Kind: Decided, At: c.Now.UnixNano(), Record: newRecord(c, d, c.Now.UnixNano())}
+	record := newRecord(c, d)
+	e := &Entry{Kind: Decided, At: c.Now.UnixNano(), Record: &record}
 	return t.crowd.record(context.WithoutCancel(ctx), e)
 }
 

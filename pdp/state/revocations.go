@@ -88,6 +88,8 @@ func (r *Revocations) CanTake(e *Entry) error {
 	}
 }
 
+func (r *Revocations) none() bool { return r == nil || len(r.points) == 0 }
+
 // All returns the points that count at now, the latest first.
 func (r *Revocations) All(now time.Time) []pdp.Revocation {
 	var all []pdp.Revocation
@@ -121,7 +123,7 @@ func (r *Revocations) find(m mark, now time.Time) *pdp.Revocation {
 // point covers, at the entry's time. It is what a store asks as the last step
 // of accepting an entry.
 func (r *Revocations) Check(e *Entry) error {
-	if e.Record == nil || e.Record.Effect != pdp.Allow {
+	if e.Record == nil || e.Record.Effect != pdp.Allow || r.none() {
 		return nil
 	}
 	if point := r.covering(subjectOf(e.Record), time.Unix(0, e.At)); point != nil {
@@ -163,7 +165,7 @@ func subjectOf(r *Record) *subject {
 // tighten), and what it presents as a workload; a root's covers what is done for
 // it by whomever; a target's covers callers without an identity as well.
 func (r *Revocations) covering(s *subject, now time.Time) *pdp.Revocation {
-	if r == nil || len(r.points) == 0 {
+	if r.none() {
 		return nil
 	}
 	if point := r.find(mark{kind: pdp.RevokedEverything}, now); point != nil {

@@ -77,10 +77,15 @@ func (s *settlement) Commit(ctx context.Context, o pdp.Outcome, effects pdp.Effe
 		return fmt.Errorf("the outcome is of another host than the action: %w", pdp.ErrForged)
 	}
 	state := s.held.State()
-	settling := &Settling{
+	settled := &struct {
+		entry    Entry
+		settling Settling
+	}{}
+	settling := &settled.settling
+	*settling = Settling{
 		ID: s.id, State: o.State, Source: o.Source, Status: o.Status, Attempts: o.Attempts, Sent: o.RequestBytes,
 		Received: o.ResponseBytes, ContentType: o.ContentType, Details: o.Details, Labels: effects.Labels,
-		Late: s.at > s.flight.Deadline, Undeclared: undeclared(state.Declared, s.declared),
+		Late: s.at > s.flight.Deadline, Undeclared: s.signatures(s.declared).undeclared(state.Declared),
 	}
 	ring := keyring{keys: s.keys}
 	for i := range effects.Remember {
@@ -89,7 +94,8 @@ func (s *settlement) Commit(ctx context.Context, o pdp.Outcome, effects pdp.Effe
 			settling.Notes = ring.note(settling.Notes, s.declared, m)
 		}
 	}
-	e := &Entry{Kind: Settled, At: s.at, Partition: state.Key, Seq: state.Seq + 1, Settling: settling}
+	e := &settled.entry
+	*e = Entry{Kind: Settled, At: s.at, Partition: state.Key, Seq: state.Seq + 1, Settling: settling}
 	if err := s.held.Commit(ctx, e); err != nil {
 		return fmt.Errorf("write the outcome: %w", err)
 	}

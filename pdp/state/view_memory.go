@@ -80,7 +80,7 @@ func (v *memoryView) find(fact *pdp.Fact, lookup string) *cellView {
 		view.keyed = view.keyed && key[i].Defined()
 	}
 	memory, since := v.memoryOf(fact.Scope)
-	view.completeFrom = v.completeFrom(fact, since)
+	view.completeFrom = v.completeFrom(v.signatures(v.c.Generation.Declared).byFact[fact], since)
 	if memory == nil || !view.keyed {
 		return view
 	}
@@ -119,7 +119,7 @@ type budgetsView struct {
 }
 
 // Get implements [value.Object].
-func (v budgetsView) Get(name string) value.Value {
+func (v *budgetsView) Get(name string) value.Value {
 	b := v.c.Generation.Declared.Budgets[name]
 	if b == nil {
 		return value.Nothing
@@ -135,7 +135,7 @@ func (v budgetsView) Get(name string) value.Value {
 }
 
 // Range implements [value.Object].
-func (v budgetsView) Range(visit func(string, value.Value) bool) {
+func (v *budgetsView) Range(visit func(string, value.Value) bool) {
 	visitSorted(v.c.Generation.Declared.Budgets, v, visit)
 }
 
