@@ -95,6 +95,10 @@ type State struct {
 	Session        Session  `yaml:"session"`
 	OutcomeTimeout Duration `yaml:"outcome_timeout"` // after it an action without an outcome is unknown
 	SegmentBytes   int64    `yaml:"segment_bytes"`   // size of one of the journal's files
+	// MaxPartitions is how many roots are remembered, about: 500 to 1,000 bytes of
+	// memory each. Beyond it counts are given up for new ones, visibly; where
+	// nothing can be, new roots are denied.
+	MaxPartitions int `yaml:"max_partitions"`
 }
 
 // Session bounds the sessions of an agent whose token names none, and all of

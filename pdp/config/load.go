@@ -158,6 +158,7 @@ func (c *Config) fill() {
 	orInt(&c.State.Session.MaxOpen, 64)
 	orInt(&c.State.Session.MaxPerMinute, 60)
 	orInt(&c.State.Session.RecentActions, 8)
+	orInt(&c.State.MaxPartitions, 2_000_000)
 	if c.State.SegmentBytes == 0 {
 		c.State.SegmentBytes = 64 << 20
 	}

@@ -76,6 +76,9 @@ func (s *State) problems(say sayFunc) {
 	if s.Session.RecentActions < 1 || s.Session.RecentActions > 64 {
 		say("state.session.recent_actions", "%d is not between 1 and 64", s.Session.RecentActions)
 	}
+	if s.MaxPartitions < 10_000 || s.MaxPartitions > 1_000_000_000 {
+		say("state.max_partitions", "%d is not between 10,000 and 1,000,000,000", s.MaxPartitions)
+	}
 	if s.SegmentBytes < 1<<20 || s.SegmentBytes > 1<<30 {
 		say("state.segment_bytes", "%d is not between 1 MiB and 1 GiB", s.SegmentBytes)
 	}

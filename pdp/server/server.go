@@ -77,7 +77,8 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 func storeOptions(c *config.Config, keys *pdp.Keys, log *slog.Logger) localstore.Options {
 	return localstore.Options{
 		Keys: keys, Sync: c.State.Durability == "sync", SegmentBytes: c.State.SegmentBytes,
-		Warn: func(err error) { log.Warn("state", "error", err) },
+		Partitions: c.State.MaxPartitions,
+		Warn:       func(err error) { log.Warn("state", "error", err) },
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+
+	"github.com/remit-pdp/remit/pdp"
 )
 
 // errCorrupt says that bytes are not what the codec writes.
@@ -30,6 +32,8 @@ type coder struct {
 	origin  int64    // moments are written as distances from it
 	before  int64    // what beside coded last
 	digest  [32]byte // coded last
+	// partition is the entry's.
+	partition pdp.PartitionKey
 	lexicon
 }
 
@@ -38,7 +42,7 @@ var coders = sync.Pool{New: func() any { return new(coder) }}
 func newCoder() *coder {
 	c := coders.Get().(*coder)
 	c.reset()
-	c.reading, c.out, c.in, c.err, c.origin, c.before, c.digest = false, nil, "", nil, 0, 0, [32]byte{}
+	c.reading, c.out, c.in, c.err, c.origin, c.before, c.digest, c.partition = false, nil, "", nil, 0, 0, [32]byte{}, pdp.PartitionKey{}
 	return c
 }
 

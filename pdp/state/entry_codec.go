@@ -1,6 +1,10 @@
 package state
 
-import "github.com/remit-pdp/remit/pdp"
+import (
+	"encoding/base64"
+
+	"github.com/remit-pdp/remit/pdp"
+)
 
 // DecodeEntry reads what [Entry.AppendBinary] wrote; the strings of the entry
 // are slices of s. Anything else is an error, which is an [ErrFormat] where
@@ -12,6 +16,7 @@ func codeEntry(c *coder, e *Entry) {
 	c.int(&e.At)
 	c.origin = e.At
 	c.raw(e.Partition[:])
+	c.partition = e.Partition
 	c.uint(&e.Seq)
 	optional(c, &e.Record, codeRecord)
 	optional(c, &e.Effects, codeEffects)
@@ -21,8 +26,32 @@ func codeEntry(c *coder, e *Entry) {
 	word(c, &e.Problem)
 }
 
+// decisionIDBytes is how many bytes a decision id names its partition and itself
+// with: see [pdp.IDs].
+const decisionIDBytes = 40
+
+// decisionID codes the id of a decision: it is base64url, and begins with the
+// entry's partition.
+func (c *coder) decisionID(id *string) {
+	var b [decisionIDBytes]byte
+	usual := false
+	if !c.reading && len(*id) == base64.RawURLEncoding.EncodedLen(len(b)) {
+		n, err := base64.RawURLEncoding.Strict().Decode(b[:], append(make([]byte, 0, 64), *id...))
+		usual = err == nil && n == len(b) && pdp.PartitionKey(b[:16]) == c.partition
+	}
+	if c.flags(&usual); !usual {
+		text(c, id)
+		return
+	}
+	c.raw(b[16:])
+	if c.reading {
+		copy(b[:], c.partition[:])
+		*id = base64.RawURLEncoding.EncodeToString(b[:])
+	}
+}
+
 func codeRecord(c *coder, r *Record) {
-	text(c, &r.ID)
+	c.decisionID(&r.ID)
 	number(c, &r.Question)
 	number(c, &r.Effect)
 	word(c, &r.Class)
@@ -153,7 +182,7 @@ func codeFlight(c *coder, f *Flight) {
 }
 
 func codeSettling(c *coder, s *Settling) {
-	text(c, &s.ID)
+	c.decisionID(&s.ID)
 	word(c, &s.State)
 	word(c, &s.Source)
 	number(c, &s.Status)

@@ -18,6 +18,7 @@ import (
 
 // forgetting is the shelf's part of it.
 type forgetting struct {
+	now func() time.Time
 	// floor protects a snapshot that is being written: what has an entry that
 	// is not before it is replayed over the snapshot and must be in it.
 	floor atomic.Uint64
@@ -65,8 +66,8 @@ func readRest(b []byte) rest {
 	return rest{needed: binary.BigEndian.Uint32(b), wanted: binary.BigEndian.Uint32(b[4:]), marks: b[8] != 0}
 }
 
-// clock is the time that a sleeping partition is judged by. Tests replace it.
-var clock = func() uint32 { return uint32(time.Now().Unix()) }
+// clock is the time that a sleeping partition is judged by.
+func (f *forgetting) clock() uint32 { return seconds(f.now().UnixNano()) - 1 }
 
 // droppable reports whether a slot may leave the shelf: nobody wants it, no
 // snapshot needs it. It is called with the lock.
@@ -86,7 +87,7 @@ func (s *shelf) forget(key pdp.PartitionKey) {
 	shard := s.shard(key)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if slot := shard.slots[key]; slot != nil && slot.over(clock()) && s.droppable(slot) && !s.isNamed(slot) {
+	if slot := shard.slots[key]; slot != nil && slot.over(s.clock()) && s.droppable(slot) && !s.isNamed(slot) {
 		delete(shard.slots, key)
 	}
 }
@@ -108,7 +109,7 @@ func (s *shelf) makeRoom(shard *shard) bool {
 		return len(shard.slots) < s.limit+s.limit/8+1
 	}
 	delete(shard.slots, key)
-	if now := clock(); victim.over(now) {
+	if now := s.clock(); victim.over(now) {
 		return true
 	} else if lost := int64(now) * int64(time.Second); victim.marks {
 		raise(&s.lostMarks, lost)
@@ -129,7 +130,7 @@ func raise(to *atomic.Int64, at int64) {
 }
 
 func (s *shelf) victim(shard *shard) (key pdp.PartitionKey, victim *slot) {
-	now, seen := clock(), 0
+	now, seen := s.clock(), 0
 	for k, slot := range shard.slots { // Go begins anywhere
 		if slot.spare(now) && s.droppable(slot) && (victim == nil || slot.before(victim, now)) {
 			key, victim = k, slot
@@ -169,7 +170,7 @@ func (s *shelf) sweep(shard *shard) {
 			s.sleep(shard, key, tired)
 		}
 	}
-	for _, key := range shard.past(clock()) {
+	for _, key := range shard.past(s.clock()) {
 		s.forget(key)
 	}
 }
@@ -226,7 +227,7 @@ func (s *Store) nameRevoked() {
 			return false
 		}
 		p, err := state.DecodePartition(encoded)
-		return err != nil || p.Named(points, time.Now().UnixNano())
+		return err != nil || p.Named(points, s.options.Now().UnixNano())
 	}
 	s.shelf.named.Store(&named)
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
@@ -48,7 +49,7 @@ type slot struct {
 	at        state.Position   // of its latest entry
 	rest                       // while it sleeps
 	taken     bool             // somebody has the turn
-	used      bool             // since it was last looked at
+	used      bool             // again, since it was last looked at
 }
 
 // A line is who waits for one turn. A channel is closed when its owner has the
@@ -59,6 +60,7 @@ type line []chan struct{}
 func newShelf(limit int) *shelf {
 	s := &shelf{awake: awakePartitions / len(shelf{}.shards)}
 	s.setLimit(limit)
+	s.now = time.Now
 	s.floor.Store(math.MaxUint64)
 	for i := range s.shards {
 		s.shards[i].slots = make(map[pdp.PartitionKey]*slot)
@@ -81,7 +83,8 @@ func (s *shelf) take(ctx context.Context, key pdp.PartitionKey, limit int) (*slo
 	shard := s.shard(key)
 	shard.mu.Lock()
 	found := shard.slots[key]
-	if found == nil {
+	fresh := found == nil
+	if fresh {
 		if !s.makeRoom(shard) {
 			shard.mu.Unlock()
 			return nil, fmt.Errorf("there is no room for another partition: %w", state.ErrUnavailable)
@@ -91,7 +94,7 @@ func (s *shelf) take(ctx context.Context, key pdp.PartitionKey, limit int) (*slo
 		shard.awake = append(shard.awake, key)
 	}
 	if !found.taken {
-		found.taken = true
+		found.taken, found.used = true, found.used || !fresh && found.partition != nil
 		shard.mu.Unlock()
 	} else if err := shard.wait(ctx, key, found, limit); err != nil {
 		return nil, err
@@ -136,9 +139,9 @@ func (s *shard) wait(ctx context.Context, key pdp.PartitionKey, slot *slot, limi
 // pass gives the turn to the next in line. A partition of which nothing is
 // remembered is let go when nobody wants it. It is called with the lock.
 func (s *shard) pass(key pdp.PartitionKey, slot *slot) {
-	slot.used = true
 	if waiting := s.lines[slot]; waiting != nil {
 		if len(*waiting) > 0 {
+			slot.used = true
 			next := (*waiting)[0]
 			*waiting = slices.Delete(*waiting, 0, 1)
 			close(next)
@@ -180,7 +183,7 @@ func (s *shelf) wake(shard *shard, key pdp.PartitionKey, slot *slot) error {
 	return nil
 }
 
-// tired takes the turn on a partition that was not used since it was last
+// tired takes the turn on a partition that was not used again since it was last
 // looked at, where more than bound are awake. It looks at no more than looks of
 // them. It is called with the lock.
 func (s *shard) tired(bound, looks int) (*slot, pdp.PartitionKey) {

@@ -31,6 +31,8 @@ type Options struct {
 	Partitions int
 	// Queue is how many may wait for one partition; 0 is 4096.
 	Queue int
+	// Now is the clock that partitions are forgotten by; nil is time.Now.
+	Now func() time.Time
 	// Warn is told of what goes wrong off the path of decisions.
 	Warn func(error)
 }
@@ -93,6 +95,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	}
 	s.shelf = r.shelf
 	s.shelf.setLimit(s.options.Partitions)
+	s.shelf.now = s.options.Now
 	s.authority = newAuthority(r.revocations.With(r.revoking...))
 	if s.journal, err = startJournal(dir, name, s.options.SegmentBytes, o.Sync, current); err != nil {
 		return nil, err
@@ -122,6 +125,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Queue == 0 {
 		o.Queue = 4096
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Warn == nil {
 		o.Warn = func(error) {}
