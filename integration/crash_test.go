@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,17 +20,13 @@ import (
 // round has a person, and so a partition, of its own; remit is killed at a
 // random moment of it and started again.
 func TestKilledAtAnyMoment(t *testing.T) {
-	s := startStack(t, "limits", settlingSoon)
+	s := startStack(t, "limits", patient, settlingSoon)
 	const rounds = 20
 	var all tally
 	for i := range rounds {
 		k := []int{1, 10, 100}[i%3]
 		t.Run(fmt.Sprintf("round %d, budget %d", i+1, k), func(t *testing.T) {
-			r := playRound(t, s, fmt.Sprintf("user:crash-%d", i), k, func() {
-				time.Sleep(rand.N(600 * time.Millisecond))
-				s.Remit.Kill()
-			})
-			r.check(t, s, k, &all)
+			playRound(t, s, fmt.Sprintf("user:crash-%d", i), k).check(t, s, k, &all)
 		})
 	}
 	t.Logf("over %d kills: %+v", rounds, all)
@@ -56,19 +53,18 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const decided = "answer <- s.render.response(s.decide(deciding, e), e.Headers)"
-	overlay := overlayOf(t, root, "pdp/door/extauthz/server.go", decided, `d := s.decide(deciding, e)
-		if d.Effect == pdp.Allow && strings.HasSuffix(request.GetAttributes().GetRequest().GetHttp().GetPath(), "?die=1") {
-			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
-		}
-		answer <- s.render.response(d, e.Headers)`, `"context"`, `"context"
-	"strings"
+	overlay := overlayOf(t, root, "pdp/door/extauthz/workers.go", "c.answer <- w.decide(c)", `answer := w.decide(c)
+	if strings.Contains(c.message, "?die=1") {
+		syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+	}
+	c.answer <- answer`, `"runtime/debug"`, `"runtime/debug"
+	"strings"`, `"sync/atomic"`, `"sync/atomic"
 	"syscall"`)
 	binary, err := harness.BuildRemit(t.Context(), root, "remit-dies", false, overlay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startStackWith(t, binary, "limits", settlingSoon)
+	s := startStackWith(t, binary, "limits", patient, settlingSoon)
 	for _, c := range []struct {
 		name, method, path string
 		// after is asked when remit is back, and comes out as code says: "" is an
@@ -111,11 +107,14 @@ type round struct {
 	clean, dependent []answer // asked for when it is back
 }
 
-// playRound asks for everything at once while kill happens, starts remit again
-// and asks for everything again, and for what depends on it.
-func playRound(t *testing.T, s *harness.Stack, person string, k int, kill func()) *round {
+// playRound asks for everything at once, kills remit when some of it was
+// answered, starts it again and asks for everything again, and for what depends
+// on it.
+func playRound(t *testing.T, s *harness.Stack, person string, k int) *round {
 	t.Helper()
 	client := s.Client(tokenFor(t, s, person))
+	var answered counter
+	answered.next, client.Transport = client.Transport, &answered
 	r := &round{person: person}
 	var wait sync.WaitGroup
 	burst := func() {
@@ -126,11 +125,14 @@ func playRound(t *testing.T, s *harness.Stack, person string, k int, kill func()
 	}
 	burst()
 	wait.Go(func() {
-		time.Sleep(rand.N(300 * time.Millisecond))
+		answered.await(t.Context(), rand.Int64N(150))
 		r.approval = ask(t.Context(), client, http.MethodPost, "/v1/approve/7")
 		r.taint = ask(t.Context(), client, http.MethodGet, "/v1/taint")
 	})
-	wait.Go(kill)
+	wait.Go(func() {
+		answered.await(t.Context(), rand.Int64N(250))
+		s.Remit.Kill()
+	})
 	wait.Wait()
 	restart(t, s)
 	r.clean = askAll(t.Context(), client, 16, http.MethodGet, "/v1/clean")
@@ -138,6 +140,26 @@ func playRound(t *testing.T, s *harness.Stack, person string, k int, kill func()
 	burst()
 	wait.Wait()
 	return r
+}
+
+// counter counts the answers that a client gets.
+type counter struct {
+	next http.RoundTripper
+	n    atomic.Int64
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer c.n.Add(1)
+	return c.next.RoundTrip(r)
+}
+
+// await waits until n answers came, and a little while beyond.
+func (c *counter) await(ctx context.Context, n int64) {
+	for c.n.Load() < n && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(rand.N(5 * time.Millisecond))
 }
 
 // check compares what the client was told with the records, and what is allowed

@@ -194,7 +194,7 @@ func (s *Stack) Client(token string) *http.Client {
 		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, s.Envoy.Address)
 	}
 	return &http.Client{
-		Timeout:   30 * time.Second,
+		Timeout:   90 * time.Second,
 		Transport: bearer{token, s.Recording, &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 256}},
 	}
 }
