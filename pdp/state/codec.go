@@ -173,6 +173,21 @@ func text[S ~string](c *coder, v *S) {
 	c.in = c.in[n:]
 }
 
+// fixed codes a string of n bytes.
+func (c *coder) fixed(v *string, n int) {
+	switch {
+	case !c.reading:
+		c.out = append(c.out, *v...)
+	case len(c.in) < n:
+		c.fail()
+	default:
+		*v, c.in = c.in[:n], c.in[n:]
+	}
+}
+
+// fingerprintBytes is the length of [pdp.Keys.FingerprintBytes].
+const fingerprintBytes = 16
+
 // word codes a string that has a number, or is likely to be met again: its
 // number and 1 more, or 0 and the string.
 func word[S ~string](c *coder, v *S) {

@@ -208,12 +208,19 @@ func codeTable(c *coder, t *Table) {
 	c.moment(&t.LostUntil)
 }
 
+// codeCell writes the usual cell, of one point that stands under a fingerprint,
+// in few bytes.
 func codeCell(c *coder, v *Cell) {
-	text(c, &v.Key)
+	fell, lost := v.Residue != (Residue{}), v.LostUntil != 0
+	short, plain := len(v.Key) == fingerprintBytes, len(v.Points) == 1 && v.Points[0].plain(v.Used)
+	c.flags(&fell, &lost, &short, &plain)
+	if short {
+		c.fixed(&v.Key, fingerprintBytes)
+	} else {
+		text(c, &v.Key)
+	}
 	c.moment(&v.Used)
 	c.beside(&v.TTL)
-	fell, lost := v.Residue != (Residue{}), v.LostUntil != 0
-	c.flags(&fell, &lost)
 	if lost {
 		c.moment(&v.LostUntil)
 	}
@@ -222,10 +229,27 @@ func codeCell(c *coder, v *Cell) {
 		quantity(c, &v.Residue.Sum)
 		c.moment(&v.Residue.Latest)
 	}
+	if plain {
+		codePlain(c, v)
+		return
+	}
 	origin := c.origin
 	c.origin = v.Used
 	list(c, &v.Points, codePoint)
 	c.origin = origin
+}
+
+// plain reports whether a point is one that stands, counts 1, and happened when
+// its cell was used last.
+func (p *Point) plain(used int64) bool {
+	return p.At == used && !p.Open && p.Deadline == 0 && p.Number == 1 && len(p.Values) == 0
+}
+
+func codePlain(c *coder, v *Cell) {
+	if c.reading {
+		v.Points = []Point{{At: v.Used, Number: 1}}
+	}
+	c.uint(&v.Points[0].Seq)
 }
 
 func codePoint(c *coder, p *Point) {

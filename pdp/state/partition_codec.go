@@ -1,6 +1,10 @@
 package state
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/remit-pdp/remit/pdp"
+)
 
 func codePartition(c *coder, p *Partition) {
 	c.raw(p.Key[:])
@@ -117,12 +121,27 @@ func codeRecents(c *coder, all *[]Recent) {
 		c.uint(&distance)
 		r.Seq = seq + distance
 		seq = r.Seq
-		number(c, &r.Effect)
-		number(c, &r.Operation)
-		number(c, &r.Level)
+		codeKind(c, r)
 		word(c, &r.System)
 		word(c, &r.Tool)
 		word(c, &r.Outcome)
 	})
 	c.origin = origin
+}
+
+// codeKind codes what kind of action it was in a byte, or, where it is of no kind
+// there is, in more.
+func codeKind(c *coder, r *Recent) {
+	const unusual = 1 << 7
+	kind := [1]byte{byte(r.Effect&3) | r.Operation&7<<2 | r.Level&3<<5}
+	if r.Effect > 3 || r.Operation > 7 || r.Level > 3 {
+		kind[0] = unusual
+	}
+	if c.raw(kind[:]); kind[0] < unusual {
+		r.Effect, r.Operation, r.Level = pdp.Effect(kind[0]&3), kind[0]>>2&7, kind[0]>>5
+		return
+	}
+	number(c, &r.Effect)
+	number(c, &r.Operation)
+	number(c, &r.Level)
 }

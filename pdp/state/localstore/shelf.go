@@ -28,7 +28,7 @@ type shelf struct {
 }
 
 // awakePartitions is how many partitions stay awake, at most.
-const awakePartitions = 16 << 10
+const awakePartitions = 8 << 10
 
 // A shard holds some of the partitions. Its lock is held for a look-up only.
 type shard struct {
