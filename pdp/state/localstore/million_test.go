@@ -117,17 +117,14 @@ func million(b *testing.B) {
 	}()
 	begun := time.Now()
 	half := c.turns(b, *liveSessions, *soakTime/2, 500*time.Microsecond)
-	middle := inUse()
+	_, middle := inUse()
 	loaded := c.turns(b, *liveSessions, *soakTime/2, 500*time.Microsecond)
 	close(stop)
 	<-done
 	rate := float64(opened.Load()) / time.Since(begun).Seconds()
 	p99, longest := pauses().since(before)
-	end := inUse()
-	live := 0
-	for i := range c.store.shelf.shards {
-		live += len(c.store.shelf.shards[i].slots)
-	}
+	_, end := inUse()
+	live := c.store.shelf.len()
 	b.ReportMetric(quiet, "quiet-p99-us")
 	b.ReportMetric(max(half, loaded), "loaded-p99-us")
 	b.ReportMetric(rate, "opened/s")

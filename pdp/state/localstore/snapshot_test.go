@@ -137,10 +137,12 @@ func commitOld(t *testing.T, s *Store, key pdp.PartitionKey, id string) uint64 {
 }
 
 // sweep goes round the shelf often enough that what can be forgotten is.
-func sweep(s *Store) {
+func sweep(s *Store) { sweepShelf(s.shelf) }
+
+func sweepShelf(s *shelf) {
 	for range 3 {
-		for i := range s.shelf.shards {
-			s.shelf.sweep(&s.shelf.shards[i])
+		for i := range s.shards {
+			s.sweep(&s.shards[i])
 		}
 	}
 }
