@@ -67,7 +67,7 @@ func (c *Case) judge(ctx context.Context, turn Turn) {
 	switch c.Question {
 	case AboutSession:
 		if c.admit(ctx, turn) {
-			c.Verdict = Verdict{Effect: Allow, Reasons: c.Admission.Reasons}
+			c.Verdict = Verdict{Effect: Allow, Reasons: c.Admission.Reasons, Engine: c.Admission.Engine}
 		}
 	case AboutEnding:
 		c.Verdict = Verdict{Effect: Allow, Session: Directive{Close: true}}
@@ -101,6 +101,7 @@ func (c *Case) admit(ctx context.Context, turn Turn) bool {
 		err = notAdmitted(admission)
 	}
 	c.WouldDeny = append(c.WouldDeny, admission.WouldDeny...)
+	c.Verdict.Engine = admission.Engine
 	if err != nil {
 		if r := refusal(err); !c.Observes(r) {
 			c.refuse(r)
@@ -127,7 +128,7 @@ func (c *Case) identified() {
 // decision returns what c comes to, under a new id. It is an allow only where
 // the policy's verdict is one and no step refused.
 func (c *Case) decision(id string) Decision {
-	d := Decision{ID: id, Digest: c.Request.Digest, Generation: c.Generation.ID, WouldDeny: c.WouldDeny}
+	d := Decision{ID: id, Digest: c.Request.Digest, Generation: c.Generation.ID, WouldDeny: c.WouldDeny, Engine: c.Verdict.Engine}
 	if c.Refusal != nil {
 		d.Class, d.Reasons, d.Retry = c.Refusal.Class, []Reason{c.Refusal.Reason}, c.Refusal.Retry
 		return d

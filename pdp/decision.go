@@ -28,12 +28,24 @@ type Decision struct {
 	Session    string
 	Generation string
 	Digest     [32]byte
+	// Engine is what evaluated the policy that was asked last.
+	Engine Engine
 	// Opened is the session that began by explicit admission; nil otherwise.
 	Opened *Opened
 	// Reply is how the caller asked, for a door that answers in kind. It is
 	// the question's, not the record's.
 	Reply Reply
 }
+
+// Engine names what evaluated a policy; "" is that no policy was asked.
+type Engine string
+
+// The engines. Where a bundle is compiled, topdown (OPA's own) is the fallback
+// for what cannot be, and takes many times as long.
+const (
+	EngineCompiled Engine = "compiled"
+	EngineTopdown  Engine = "topdown"
+)
 
 // Reply says what an answer must fit to.
 type Reply struct {
@@ -95,6 +107,8 @@ type Verdict struct {
 	Session   Directive
 	Response  Response
 	Metadata  value.Value
+	// Engine is set where the policy was asked, whatever came of it.
+	Engine Engine
 }
 
 // Memo asks for a fact to be remembered.
@@ -135,6 +149,8 @@ type Admission struct {
 	InheritNone bool
 	// WouldDeny is what packs in observe would have refused.
 	WouldDeny []Observed
+	// Engine is set where the policy was asked, whatever came of it.
+	Engine Engine
 }
 
 // NoTask is the task of a session that was admitted without one.

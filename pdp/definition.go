@@ -42,17 +42,15 @@ func (d *Definition) State(now time.Time) DefinitionState {
 	}
 }
 
-// definitionInput is `input.target.definition`.
-func definitionInput(c *Case) value.Value {
-	d := &c.Action.Target.Definition
-	age := value.Nothing
-	if d.Seen != "" {
-		age = seconds(c.Now.Sub(d.SeenAt))
-	}
-	return value.Obj(
-		value.M("state", value.Str(string(d.State(c.Now)))),
-		value.M("pinned", value.OptStr(d.Pinned)),
-		value.M("seen", value.OptStr(d.Seen)),
-		value.M("seen_age_seconds", age),
-	)
-}
+// definitionFields is `input.target.definition`.
+var definitionFields = value.NewFields(
+	value.Field[Case]{Name: "state", Read: func(c *Case) value.Value { return value.Str(string(c.Action.Target.Definition.State(c.Now))) }},
+	value.Field[Case]{Name: "pinned", Read: func(c *Case) value.Value { return value.OptStr(c.Action.Target.Definition.Pinned) }},
+	value.Field[Case]{Name: "seen", Read: func(c *Case) value.Value { return value.OptStr(c.Action.Target.Definition.Seen) }},
+	value.Field[Case]{Name: "seen_age_seconds", Read: func(c *Case) value.Value {
+		if c.Action.Target.Definition.Seen == "" {
+			return value.Nothing
+		}
+		return seconds(c.Now.Sub(c.Action.Target.Definition.SeenAt))
+	}},
+)

@@ -32,14 +32,14 @@ var inputFields = value.NewFields(
 // views is room for the views that an input is made of, so that reading it
 // makes nothing.
 type views struct {
-	input, request, agent, action, target value.View[Case]
-	source, destination                   value.View[Peer]
-	rpc                                   value.View[RPC]
-	time                                  value.View[time.Time]
-	credential                            value.View[shown]
-	shown                                 shown
-	digestOf                              [32]byte
-	digest                                string // of digestOf; "" before it was asked for
+	input, request, agent, action, target, definition value.View[Case]
+	source, destination                               value.View[Peer]
+	rpc                                               value.View[RPC]
+	time                                              value.View[time.Time]
+	credential                                        value.View[shown]
+	shown                                             shown
+	digestOf                                          [32]byte
+	digest                                            string // of digestOf; "" before it was asked for
 }
 
 func (v *views) show(p *Presented, now time.Time) *shown {
@@ -123,7 +123,7 @@ var targetFields = value.NewFields(
 	value.Field[Case]{Name: "level", Read: func(c *Case) value.Value { return value.Int(int64(c.Action.Target.Sensitivity.Level())) }},
 	value.Field[Case]{Name: "labels", Read: func(c *Case) value.Value { return value.Strs(c.Action.Target.Labels) }},
 	value.Field[Case]{Name: "known", Read: func(c *Case) value.Value { return value.Of(c.Action.Target.Known) }},
-	value.Field[Case]{Name: "definition", Read: definitionInput},
+	value.Field[Case]{Name: "definition", Read: func(c *Case) value.Value { return definitionFields.In(&c.views.definition, c) }},
 	value.Field[Case]{Name: "new_to_session", Read: func(c *Case) value.Value { return value.Of(c.Snapshot.NewTarget) }},
 )
 

@@ -63,6 +63,7 @@ func decision(e *state.Entry) []value.Member {
 		value.M("metrics", value.Obj(
 			value.M("timer_rego_query_eval_ns", value.Int(r.PolicyMicros*1000)),
 			value.M("timer_server_handler_ns", value.Int(r.TotalMicros*1000)))),
+		value.M("engine", value.OptStr(string(r.Engine))),
 		value.M("count", value.Int(r.Count)),
 	}
 	if e.Effects != nil {

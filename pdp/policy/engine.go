@@ -43,32 +43,45 @@ func (e *Engine) compile(ctx context.Context, s Source, o Options, parsed map[st
 		}
 		program, err := compiled.Compile(ctx, modules, s.Data, []string{q.path}, options)
 		if err != nil {
-			e.warnings = append(e.warnings, Problem{
-				Text:   fmt.Sprintf("%s is evaluated by topdown, which takes many times as long: %v", q.path, err),
-				Remedy: "write what cannot be planned differently",
-			})
+			e.warnings = append(e.warnings, fallback(q.path, err))
 			continue
 		}
 		q.program = program
 	}
 }
 
-// evaluate asks a query, and has its answer read while it is there. Undefined,
-// failed, out of time and of the wrong type are different refusals.
-func (e *Engine) evaluate(ctx context.Context, q *query, input value.Value, read func(value.Value) error) error {
+// fallback tells that topdown evaluates a path, because of what, and where that
+// stands.
+func fallback(path string, cause error) Problem {
+	p := Problem{Remedy: "write it differently, or live with the time it takes"}
+	var unplanned *compiled.Unplanned
+	if errors.As(cause, &unplanned) {
+		p.File, p.Line = unplanned.File, unplanned.Line
+	} else if found := fromOPA(cause); len(found) > 0 {
+		p.File, p.Line, cause = found[0].File, found[0].Line, errors.New(found[0].Text)
+	}
+	p.Text = fmt.Sprintf("%s is evaluated by topdown, which takes many times as long: %v", path, cause)
+	return p
+}
+
+// evaluate asks a query, has its answer read while it is there, and says which
+// engine gave it. Undefined, failed, out of time and of the wrong type are
+// different refusals.
+func (e *Engine) evaluate(ctx context.Context, q *query, input value.Value, read func(value.Value) error) (pdp.Engine, error) {
+	err := errTopdown
 	switch {
 	case ctx.Err() != nil:
-		return timeout(q)
+		return "", timeout(q)
 	case q.program == nil:
-		return e.byTopdown(ctx, q, input, read)
 	case e.engine == Both:
-		return e.byBoth(ctx, q, input, read)
+		err = e.byBoth(ctx, q, input, read)
+	default:
+		err = e.byProgram(ctx, q, input, read)
 	}
-	err := e.byProgram(ctx, q, input, read)
 	if errors.Is(err, errTopdown) {
-		return e.byTopdown(ctx, q, input, read)
+		return pdp.EngineTopdown, e.byTopdown(ctx, q, input, read)
 	}
-	return err
+	return pdp.EngineCompiled, err
 }
 
 // errTopdown leaves an evaluation to topdown.
@@ -112,7 +125,7 @@ func (e *Engine) byBoth(ctx context.Context, q *query, input value.Value, read f
 	var got, want value.Value
 	err := e.byProgram(ctx, q, input, func(v value.Value) error { got = v.Copy(); return nil })
 	if errors.Is(err, errTopdown) {
-		return e.byTopdown(ctx, q, input, read)
+		return err
 	}
 	wantErr := e.byTopdown(ctx, q, input, func(v value.Value) error { want = v; return nil })
 	switch {

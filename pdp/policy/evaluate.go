@@ -28,20 +28,22 @@ func (e *Engine) Admit(ctx context.Context, input value.Value) (pdp.Admission, e
 		return pdp.Admission{Admit: true, Task: pdp.NoTask}, nil
 	}
 	var admission pdp.Admission
-	err := e.evaluate(ctx, e.admission, input, func(result value.Value) (err error) {
+	engine, err := e.evaluate(ctx, e.admission, input, func(result value.Value) (err error) {
 		admission, err = readAdmission(result)
 		return err
 	})
+	admission.Engine = engine
 	return admission, err
 }
 
 // Decide implements [pdp.Policy].
 func (e *Engine) Decide(ctx context.Context, input value.Value) (pdp.Verdict, error) {
 	var verdict pdp.Verdict
-	err := e.evaluate(ctx, e.entry, input, func(result value.Value) (err error) {
+	engine, err := e.evaluate(ctx, e.entry, input, func(result value.Value) (err error) {
 		verdict, err = readVerdict(result, e.declared)
 		return err
 	})
+	verdict.Engine = engine
 	return verdict, err
 }
 
@@ -51,7 +53,7 @@ func (e *Engine) Settle(ctx context.Context, input value.Value) (pdp.Effects, er
 		return pdp.Effects{}, nil
 	}
 	var effects pdp.Effects
-	err := e.evaluate(ctx, e.outcome, input, func(result value.Value) (err error) {
+	_, err := e.evaluate(ctx, e.outcome, input, func(result value.Value) (err error) {
 		effects, err = readEffects(result, e.declared)
 		return err
 	})

@@ -82,6 +82,8 @@ type Record struct {
 	Labels  []string // the session's labels after the decision
 	Charges []Charge
 
+	// Engine evaluated the policy, which took PolicyMicros.
+	Engine       pdp.Engine
 	PolicyMicros int64
 	TotalMicros  int64
 	// Count is how many identical denials this record stands for (invariant

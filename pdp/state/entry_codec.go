@@ -88,6 +88,7 @@ func codeRecord(c *coder, r *Record) {
 	c.sum(&r.Digest)
 	list(c, &r.Labels, word[string])
 	list(c, &r.Charges, codeCharge)
+	word(c, &r.Engine)
 	c.int(&r.PolicyMicros)
 	c.int(&r.TotalMicros)
 	c.int(&r.Count)

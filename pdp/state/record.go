@@ -18,7 +18,7 @@ func newRecord(c *pdp.Case, d *pdp.Decision) Record {
 		RequestID: short(c.Request.ID), Digest: d.Digest,
 		Tool: short(c.Action.Tool), Operation: c.Action.Operation, System: c.Action.Target.System, Resource: c.Action.Target.Resource,
 		Environment: c.Action.Target.Environment, Sensitivity: c.Action.Target.Sensitivity, Known: c.Action.Target.Known,
-		PolicyMicros: c.PolicyTime.Microseconds(), Count: 1,
+		Engine: d.Engine, PolicyMicros: c.PolicyTime.Microseconds(), Count: 1,
 	}
 	if c.Request.RPC != nil {
 		r.RPC = short(c.Request.RPC.Method)

@@ -96,8 +96,14 @@ func (v *sessionView) expiresIn() int64 {
 	return int64(life / time.Second)
 }
 
+// noTask is how a session keeps that it has none.
+var noTask = string(value.AppendJSON(nil, pdp.NoTask))
+
 func (v *sessionView) task() value.Value {
 	if v.session != nil {
+		if v.session.Task == noTask {
+			return pdp.NoTask // most are, and reading JSON takes its time
+		}
 		if task, err := value.DecodeJSON([]byte(v.session.Task)); err == nil {
 			return task
 		}

@@ -104,6 +104,9 @@ func (a *Answers) count(q pdp.Question, d *pdp.Decision) {
 		series = a.add(is)
 	}
 	series.Inc()
+	if d.Engine == pdp.EngineTopdown {
+		a.meter.topdown.Inc()
+	}
 	for i := range d.WouldDeny {
 		o := &d.WouldDeny[i]
 		a.meter.wouldDeny.WithLabelValues(o.Place, string(o.Class), a.meter.codes.label(o.Reason.Code)).Inc()

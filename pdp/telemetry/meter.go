@@ -19,6 +19,7 @@ type Meter struct {
 	decisions *prometheus.CounterVec
 	whole     *prometheus.HistogramVec
 	wouldDeny *prometheus.CounterVec
+	topdown   prometheus.Counter
 	panics    prometheus.Counter
 	steps     *steps
 	stored    stored
@@ -35,7 +36,7 @@ func New() *Meter {
 	buildInfo.gauge(r).WithLabelValues(version, goVersion).Set(1)
 	m := &Meter{
 		registry: r, decisions: decisionsTotal.counter(r), whole: decisionSeconds.histogram(r), wouldDeny: wouldDenyTotal.counter(r),
-		panics: panicsTotal.counter(r).WithLabelValues(), steps: newSteps(r), stored: newStored(r),
+		topdown: topdownTotal.counter(r).WithLabelValues(), panics: panicsTotal.counter(r).WithLabelValues(), steps: newSteps(r), stored: newStored(r),
 		refused: outcomesRefusedTotal.counter(r), envoy: make(map[string]prometheus.Counter),
 	}
 	m.codes.Store(newCodes(nil))

@@ -53,6 +53,8 @@ var (
 	wouldDenyTotal = &metric{kind: counter, name: "remit_would_deny_total",
 		help:   "Denials that were not enforced, by the place in observe they belong to (\"listener agents\", \"system crm\", \"pack sunday\").",
 		labels: []string{"place", "class", "reason"}}
+	topdownTotal = &metric{kind: counter, name: "remit_decisions_by_topdown_total",
+		help: "Answers whose policy was evaluated by OPA's topdown, which takes many times as long: the fallback of the compiled engine (remit check says why), or policy.engine."}
 	panicsTotal = &metric{kind: counter, name: "remit_panics_total",
 		help: "Panics that became denials: a mistake in remit."}
 )
@@ -149,7 +151,7 @@ var (
 
 // all lists every metric of remit's own, in the order of the reference.
 var all = []*metric{
-	decisionsTotal, decisionSeconds, stepSeconds, wouldDenyTotal, panicsTotal,
+	decisionsTotal, decisionSeconds, stepSeconds, wouldDenyTotal, topdownTotal, panicsTotal,
 	actionsTotal, outcomesTotal, outcomesRefusedTotal, envoyRequestsTotal, outcomeStreams,
 	entriesTotal, storeErrorsTotal, sessionsTotal, aggregatedTotal,
 	policyInfo, policySince, policyLooked, policyLastGood, policyRefused, policyUnreachable, activationsTotal,

@@ -19,13 +19,29 @@ type compiler struct {
 	// dynamic finds functions at run time: plainly, and where data is replaced.
 	dynamic [2]*mapping
 	strict  bool
-	problem error
+	problem *Unplanned
 }
 
-func (c *compiler) fail(format string, args ...any) {
-	if c.problem == nil {
-		c.problem = fmt.Errorf(format, args...)
+// Unplanned says what of a policy this engine cannot do, and where it stands.
+type Unplanned struct {
+	File string // "" where that is not known
+	Line int
+	Text string
+}
+
+func (u *Unplanned) Error() string { return u.Text }
+
+// fail gives the policy up, because of a statement.
+func (c *compiler) fail(at *ir.Location, format string, args ...any) {
+	if c.problem != nil {
+		return
 	}
+	u := &Unplanned{Text: fmt.Sprintf(format, args...)}
+	if at != nil {
+		where := c.location(*at)
+		u.File, u.Line = where.File, where.Row
+	}
+	c.problem = u
 }
 
 func (c *compiler) text(i int) string { return c.policy.Static.Strings[i].Value }
@@ -52,7 +68,10 @@ func assemble(policy *ir.Policy, data val, o Options) (*Program, error) {
 	}
 	c.link()
 	p.paths = len(c.slots)
-	return p, c.problem
+	if c.problem != nil {
+		return nil, c.problem
+	}
+	return p, nil
 }
 
 // link fills the tables of functions that are found at run time.

@@ -123,7 +123,7 @@ func (f *fn) filling(c *code, s ir.Stmt) {
 		a, b := f.localOperand(s.A), f.localOperand(s.B)
 		f.make(c, s.Target, func(f *frame) val { return f.merge(a.of(f), b.of(f)) })
 	default:
-		f.fail("a statement of type %T", s)
+		f.fail(s.GetLocation(), "a statement of type %T", s)
 	}
 }
 

@@ -78,7 +78,7 @@ func (f *fn) bridge(s *ir.CallStmt) func(f *frame, args []val, to int) signal {
 	name := s.Func
 	function := topdown.GetBuiltin(name)
 	if function == nil {
-		f.fail("the builtin %s is not known", name)
+		f.compiler.fail(&s.Location, "the builtin %s is not known", name)
 	}
 	relation, strict := false, f.strict
 	at := f.location(s.Location)

@@ -176,7 +176,7 @@ func (f *fn) operand(o ir.Operand) operand {
 	case *ir.Bool:
 		return operand{constant: ofBool(bool(*v))}
 	default:
-		f.fail("an operand of type %T", v)
+		f.fail(nil, "an operand of type %T", v)
 		return operand{}
 	}
 }

@@ -86,6 +86,16 @@ func (b *both) agree(t testing.TB, input value.Value) {
 	}
 }
 
+// parsed is a module of one file.
+func parsed(t testing.TB, text string) Module {
+	t.Helper()
+	m, err := ast.ParseModuleWithOpts("p.rego", text, ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Module{"p.rego", []byte(text), m}
+}
+
 func inputOf(t testing.TB, json string) value.Value {
 	t.Helper()
 	v, err := value.DecodeJSON([]byte(json))
