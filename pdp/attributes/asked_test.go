@@ -1,6 +1,7 @@
 package attributes
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -29,5 +30,19 @@ func TestHeadersAreCounted(t *testing.T) {
 	}
 	if _, lines := a.header(headerUpgrade); lines != 0 || a.traces || a.misspelt != "" {
 		t.Errorf("%d lines of upgrade, traces differ: %v, misspelt: %q", lines, a.traces, a.misspelt)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	const good = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+	for c := range 256 {
+		for _, label := range []string{string([]byte{byte(c)}), "a" + string([]byte{byte(c)}) + "z"} {
+			if want := strings.IndexByte(good, byte(c)) >= 0; isLabel(label) != want {
+				t.Errorf("%q is a label: %v", label, !want)
+			}
+		}
+	}
+	if isLabel("") {
+		t.Error("nothing is a label")
 	}
 }

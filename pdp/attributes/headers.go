@@ -75,11 +75,23 @@ func canonicalHost(host string) (string, bool) {
 		return "", false
 	}
 	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		if !isLabel(label) {
 			return "", false
 		}
 	}
 	return host, true
+}
+
+// isLabel reports whether s, in lower case, can stand between the dots of a host.
+func isLabel(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return s != ""
 }
 
 // canonicalIPv6 returns the address in brackets, of which the first is gone, as
