@@ -18,7 +18,7 @@ type benchmark struct {
 }
 
 var benchmarks = []benchmark{
-	{"pdp/policy/compiled", "^BenchmarkStarterPack$", "200ms", 3},
+	{"pdp/policy", "^BenchmarkDecision$", "200ms", 3},
 	{"pdp/policy/compiled", "^BenchmarkRules$/^(equal|in|prefix|undefined)$/^(10|1000)$/^compiled$", "100ms", 3},
 	{"pdp/server", "^BenchmarkHistory$", "3000x", 1},
 }
@@ -108,7 +108,7 @@ func (r results) quotient(a, b string) (float64, error) {
 }
 
 func (r results) figures(to *report) error {
-	speedup, err := r.quotient("BenchmarkStarterPack/topdown", "BenchmarkStarterPack/compiled")
+	speedup, err := r.quotient("BenchmarkDecision/allow/topdown", "BenchmarkDecision/allow/compiled")
 	if err != nil {
 		return err
 	}
