@@ -90,6 +90,7 @@ func (b *bench) profile(ctx context.Context) error {
 		return err
 	}
 	b.report.Parts = parts.Of(stacks)
+	b.report.set("journal_us_added", parts.Share(b.report.Parts, "journal")*b.report.Remit)
 	if b.flame {
 		if err := b.leaveProfile(file, stacks); err != nil {
 			return err

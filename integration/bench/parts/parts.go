@@ -26,7 +26,8 @@ var rules = []struct {
 	{"identity", []string{ours + "/identity"}},
 	{"attributes", []string{ours + "/attributes"}},
 	{"catalog", []string{ours + "/catalog"}},
-	{"journal", []string{ours + "/state/localstore", ours + "/state.(*Entry)", ours + "/state.(*coder)", ours + "/state.(*writer)"}},
+	{"journal", []string{ours + "/state/localstore.(*journal)", ours + "/state/localstore.(*segment)", ours + "/state/localstore.(*sealer)",
+		ours + "/state/localstore.(*Store).write", ours + "/state/localstore.(*Store).accept"}},
 	{"state", []string{ours + "/state"}},
 	{"reading the check", []string{"(*Server).envelope", "proto.Unmarshal", "protobuf/encoding/protowire.", "google.golang.org/grpc.recv", "/door/extauthz.read", "/door/extauthz.scan"}},
 	{"answer", []string{"/door/extauthz.renderer", "/door/extauthz.(*renderer)", "proto.Marshal", "google.golang.org/grpc.encode"}},
@@ -49,6 +50,16 @@ func Of(stacks []Stack) []Part {
 		list[i] = Part{r.part, float64(spent[i]) / float64(total)}
 	}
 	return list
+}
+
+// Share returns the share of the part of a name, 0 where there is none.
+func Share(list []Part, name string) float64 {
+	for _, p := range list {
+		if p.Name == name {
+			return p.Share
+		}
+	}
+	return 0
 }
 
 func ruleOf(s *Stack) int {

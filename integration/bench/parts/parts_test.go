@@ -48,6 +48,9 @@ func TestSharesAddUp(t *testing.T) {
 		t.Fatalf("got %v", stacks)
 	}
 	want := map[string]float64{"policy": 0.4, "garbage collection": 0.3, "journal": 0.1, "transport": 0.1, "scheduler": 0.1}
+	if got := Share(Of(stacks), "policy"); math.Abs(got-0.4) > 1e-9 {
+		t.Errorf("policy's share is %v", got)
+	}
 	sum := 0.0
 	for _, p := range Of(stacks) {
 		if math.Abs(p.Share-want[p.Name]) > 1e-9 {

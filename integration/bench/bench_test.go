@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/remit-pdp/remit/integration/bench/parts"
+	"github.com/remit-pdp/remit/integration/harness"
+)
+
+// Each lever is there to be taken away: its text occurs once, as it is written.
+func TestLeversAreThere(t *testing.T) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	levers, err := readLevers(root)
+	if err != nil || len(levers) == 0 {
+		t.Fatalf("%d levers, %v", len(levers), err)
+	}
+	for _, l := range levers {
+		if len(l.Changes) == 0 {
+			continue
+		}
+		if _, err := harness.Overlay(root, t.TempDir(), l.Changes...); err != nil {
+			t.Errorf("%s: %v", l.Name, err)
+		}
+	}
+	gone := harness.Change{File: "go.mod", Replace: "a text that is not there", With: ""}
+	if _, err := harness.Overlay(root, t.TempDir(), gone); err == nil {
+		t.Error("a lever that is gone is no error")
+	}
+}
+
+func TestRatiosAreOfTheSameRound(t *testing.T) {
+	a := []round{{cost: 10}, {cost: 40}, {cost: 30}}
+	b := []round{{cost: 5}, {cost: 10}, {cost: 10}}
+	if got := ratio(a, b, cost); got != 3 {
+		t.Errorf("ratio %v, want 3", got)
+	}
+	if got := middle([]round{{rate: 1}, {rate: 9}, {rate: 3}, {rate: 5}}, rate); got != 4 {
+		t.Errorf("middle %v, want 4", got)
+	}
+}
+
+func TestBenchmarksAreRead(t *testing.T) {
+	all := make(results)
+	out := "goos: linux\nBenchmarkX/a \t 100\t 5 ns/op\t 30 cpu-ns/op\nBenchmarkX/a \t 100\t 5 ns/op\t 50 cpu-ns/op\nBenchmarkX/a \t 100\t 5 ns/op\t 40 cpu-ns/op\nBenchmarkX/b \t 1\t 10 cpu-ns/op\nPASS\n"
+	if err := all.read(out); err != nil {
+		t.Fatal(err)
+	}
+	if q, err := all.quotient("BenchmarkX/a", "BenchmarkX/b"); err != nil || q != 4 {
+		t.Errorf("quotient %v, %v", q, err)
+	}
+	if _, err := all.quotient("BenchmarkX/a", "BenchmarkX/c"); err == nil {
+		t.Error("a benchmark that did not run is no error")
+	}
+}
+
+func TestABrokenPromiseWithholdsTheFigures(t *testing.T) {
+	r := newReport()
+	r.promise("one", true, "seen")
+	if err := r.kept(); err != nil {
+		t.Fatal(err)
+	}
+	r.promise("two", false, "5 of 6")
+	if err := r.kept(); err == nil || !strings.Contains(err.Error(), "two: NO (5 of 6)") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A ratio more than a tenth worse fails, whichever direction is worse; so does
+// one that has no baseline.
+func TestRegressionsFail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "baseline.json")
+	before := newReport()
+	for _, ratio := range ratios {
+		before.set(ratio.name, 10)
+	}
+	if err := before.writeBaseline(path); err != nil {
+		t.Fatal(err)
+	}
+	for change, fails := range map[float64]bool{1: false, 1.08: false, 0.94: false, 1.2: true, 0.8: true} {
+		now := newReport()
+		for _, ratio := range ratios {
+			now.set(ratio.name, 10)
+		}
+		for _, ratio := range ratios {
+			if ratio.more == (change < 1) {
+				now.set(ratio.name, 10*change)
+				break
+			}
+		}
+		if err := now.compareBaseline(path); (err != nil) != fails {
+			t.Errorf("changed to %v: %v", change, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := before.compareBaseline(path); err == nil {
+		t.Error("without a baseline nothing fails")
+	}
+}
+
+// The chart is well-formed: a background, a bar for the floor, one for each part and
+// lever, and the legend.
+func TestChart(t *testing.T) {
+	r := newReport()
+	r.Floor, r.Remit = 20, 40
+	r.set("cpu_per_decision_vs_floor", 2)
+	r.Parts = []parts.Part{{Name: "policy", Share: 0.75}, {Name: "<state>", Share: 0.25}}
+	r.Levers = []leverCost{{"one & two", 3}}
+	chart := r.chart()
+	levers := 0
+	for d := xml.NewDecoder(bytes.NewReader(chart)); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, ok := token.(xml.CharData); ok && strings.Contains(string(text), "without one & two") {
+			levers++
+		}
+	}
+	if levers != 1 || bytes.Count(chart, []byte("<rect")) != 7 {
+		t.Errorf("the lever is not in the chart: %s", chart)
+	}
+}
