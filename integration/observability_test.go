@@ -111,7 +111,7 @@ func startWatched(t *testing.T) *watched {
 
 	clients := make([]*http.Client, 6)
 	for i := range clients {
-		clients[i] = w.client(t, fmt.Sprintf("user:%d", i))
+		clients[i] = w.client(fmt.Sprintf("user:%d", i))
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	running := w.traffic.run(ctx, clients)
@@ -192,20 +192,26 @@ func alertNames(t *testing.T, rules []byte) (names []string) {
 	return names
 }
 
-// client is a client whose requests go to the Envoy that the load is on.
-func (w *watched) client(t *testing.T, person string) *http.Client {
-	client := w.Client(tokenFor(t, w.Stack, person))
-	return &http.Client{Timeout: client.Timeout, Transport: toEnvoy{w, client.Transport}}
+// client is a client of a person's agent, whose requests go to the Envoy that the
+// traffic is on.
+func (w *watched) client(person string) *http.Client {
+	return &http.Client{Timeout: 30 * time.Second, Transport: toEnvoy{w, person, &http.Transport{}}}
 }
 
 type toEnvoy struct {
-	w    *watched
-	next http.RoundTripper
+	w      *watched
+	person string
+	next   http.RoundTripper
 }
 
 func (e toEnvoy) RoundTrip(r *http.Request) (*http.Response, error) {
+	token, err := e.w.Issuer.Token("agent", e.person, "s1", nil) // the test outlives one
+	if err != nil {
+		return nil, err
+	}
 	r = r.Clone(r.Context())
 	r.URL.Host = e.w.traffic.to.Load().Address
+	r.Header.Set("authorization", "Bearer "+token)
 	return e.next.RoundTrip(r)
 }
 
@@ -296,7 +302,7 @@ func faults() []fault {
 		{"Envoy's access log is not connected", []string{"RemitOutcomesLost"}, deafEnvoy, backToEnvoy},
 		{"a route without ext_authz", []string{"RemitBypassed"},
 			func(t *testing.T, w *watched) {
-				if got := ask(t.Context(), w.client(t, "user:1"), http.MethodGet, "/open/1"); !got.allowed() {
+				if got := ask(t.Context(), w.client("user:1"), http.MethodGet, "/open/1"); !got.allowed() {
 					t.Fatalf("the open route answers %d", got.status)
 				}
 			},
@@ -322,7 +328,7 @@ const slowPack = `deny contains "never" if {
 // slower makes the policy take more than a quarter of a second, on whatever
 // machine: twice as much until it is enough.
 func slower(t *testing.T, w *watched) {
-	client := w.client(t, "user:1")
+	client := w.client("user:1")
 	for n := 4000; n < 4_000_000; n *= 2 {
 		w.writePack(t, fmt.Sprintf(slowPack, n))
 		time.Sleep(3 * time.Second) // until it is in force
@@ -383,7 +389,7 @@ func deafEnvoy(t *testing.T, w *watched) {
 }
 
 func impatientEnvoy(t *testing.T, w *watched) {
-	anotherEnvoy(t, w, func(s *harness.EnvoySettings) { s.Replace = []string{"timeout: 0.5s", "timeout: 0.001s"} })
+	anotherEnvoy(t, w, func(s *harness.EnvoySettings) { s.Replace = []string{"timeout: 0.5s", "timeout: 0.0001s"} })
 }
 
 func backToEnvoy(_ *testing.T, w *watched) { w.traffic.to.Store(w.Envoy) }

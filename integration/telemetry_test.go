@@ -72,7 +72,7 @@ func TestTelemetryTellsNothingOfRequests(t *testing.T) {
 	if err := os.WriteFile(config, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := startStack(t, "observability", func(o *harness.Options) { o.Remit = config })
+	s := startStackWith(t, buildShipped(t, root), "observability", func(o *harness.Options) { o.Remit = config })
 
 	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	token := tokenFor(t, s, "user:"+canary)
