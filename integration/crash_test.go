@@ -26,7 +26,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for i := range rounds {
 		k := []int{1, 10, 100}[i%3]
 		t.Run(fmt.Sprintf("round %d, budget %d", i+1, k), func(t *testing.T) {
-			playRound(t, s, fmt.Sprintf("user:crash-%d", i), k).check(t, s, k, &all)
+			// Somewhere in each twentieth of the answers of a round.
+			kill := (int64(i)*asked + rand.Int64N(asked)) / rounds
+			playRound(t, s, fmt.Sprintf("user:crash-%d", i), k, i%2 == 0, kill).check(t, s, k, &all)
 		})
 	}
 	t.Logf("over %d kills: %+v", rounds, all)
@@ -107,10 +109,13 @@ type round struct {
 	clean, dependent []answer // asked for when it is back
 }
 
+// asked is how much a round asks for before the kill.
+const asked = 256 + 32
+
 // playRound asks for everything at once, kills remit when some of it was
 // answered, starts it again and asks for everything again, and for what depends
-// on it.
-func playRound(t *testing.T, s *harness.Stack, person string, k int) *round {
+// on it. The label and the fact are asked for with the rest, or first.
+func playRound(t *testing.T, s *harness.Stack, person string, k int, first bool, kill int64) *round {
 	t.Helper()
 	client := s.Client(tokenFor(t, s, person))
 	var answered counter
@@ -123,14 +128,14 @@ func playRound(t *testing.T, s *harness.Stack, person string, k int) *round {
 		})
 		wait.Go(func() { r.right = append(r.right, askAll(t.Context(), client, 32, http.MethodPost, "/v1/once/7")...) })
 	}
+	wait.Go(func() { r.approval = ask(t.Context(), client, http.MethodPost, "/v1/approve/7") })
+	wait.Go(func() { r.taint = ask(t.Context(), client, http.MethodGet, "/v1/taint") })
+	if first {
+		answered.await(t.Context(), 1) // the other may be on its way
+	}
 	burst()
 	wait.Go(func() {
-		answered.await(t.Context(), rand.Int64N(150))
-		r.approval = ask(t.Context(), client, http.MethodPost, "/v1/approve/7")
-		r.taint = ask(t.Context(), client, http.MethodGet, "/v1/taint")
-	})
-	wait.Go(func() {
-		answered.await(t.Context(), rand.Int64N(250))
+		answered.await(t.Context(), kill)
 		s.Remit.Kill()
 	})
 	wait.Wait()

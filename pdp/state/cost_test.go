@@ -116,7 +116,7 @@ func TestStateIsBounded(t *testing.T) {
 			most = max(most, len(r.partition()))
 		}
 	}
-	if most > 512<<10 {
+	if most > 32<<10 {
 		t.Errorf("the partition grew to %d bytes", most)
 	}
 	t.Logf("at most %d bytes", most)

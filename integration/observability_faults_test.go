@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/remit-pdp/remit/integration/harness"
+)
+
+// A fault is one thing that goes wrong, and the alerts that it causes.
+type fault struct {
+	name   string
+	fires  []string
+	inject func(*testing.T, *watched)
+	heal   func(*testing.T, *watched)
+}
+
+func (w *watched) writePack(t *testing.T, rego string) {
+	t.Helper()
+	dir := filepath.Join(w.Policy, "packs", "fault")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "fault.rego"), []byte("package packs.fault\n\n"+rego), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *watched) removePack(t *testing.T) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(w.Policy, "packs", "fault")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// packs is a fault of the policy.
+func packs(name, rego string, fires ...string) fault {
+	return fault{name, fires,
+		func(t *testing.T, w *watched) { w.writePack(t, rego) },
+		func(t *testing.T, w *watched) { w.removePack(t) }}
+}
+
+// movePolicy takes the policy from where its source is, or puts it back.
+func movePolicy(from, to string) func(*testing.T, *watched) {
+	return func(t *testing.T, w *watched) {
+		if err := os.Rename(w.Policy+from, w.Policy+to); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func faults() []fault {
+	return []fault{
+		packs("the policy fails", "value := 1 if input.request.method != \"\"\n\nvalue := 2 if input.request.method != \"\"\n\ndeny contains \"never\" if value == 3\n", "RemitPolicyFails"),
+		packs("a bad bundle", "deny contains\n", "RemitPolicyRefused"),
+		{"the source of the policy is away", []string{"RemitPolicySourceUnreachable"}, movePolicy("", ".away"), movePolicy(".away", "")},
+		{"the policy is slow", []string{"RemitSlow"}, slower, func(t *testing.T, w *watched) { w.removePack(t) }},
+		{"the journal's next file cannot be made", []string{"RemitStoreUnavailable"}, blockJournal, unblockJournal},
+		{"the issuer is down, and its keys get too old", []string{"RemitIssuerFails", "RemitKeysUnusable"},
+			func(_ *testing.T, w *watched) { w.issuerDown.Store(true) },
+			func(_ *testing.T, w *watched) { w.issuerDown.Store(false) }},
+		{"an agent probes", []string{"RemitDenialSpike"},
+			func(_ *testing.T, w *watched) { w.traffic.probing.Store(true) },
+			func(_ *testing.T, w *watched) { w.traffic.probing.Store(false) }},
+		{"Envoy's access log is not connected", []string{"RemitOutcomesLost"}, deafEnvoy, backToEnvoy},
+		{"a route without ext_authz", []string{"RemitBypassed"},
+			func(t *testing.T, w *watched) {
+				if got := ask(t.Context(), w.client("user:1"), http.MethodGet, "/open/1"); !got.allowed() {
+					t.Fatalf("the open route answers %d", got.status)
+				}
+			},
+			func(*testing.T, *watched) {}},
+		{"remit does not answer in time", []string{"RemitUnanswered"}, impatientEnvoy, backToEnvoy},
+		{"remit is down", []string{"RemitDown"},
+			func(_ *testing.T, w *watched) { w.Remit.Kill() },
+			func(t *testing.T, w *watched) {
+				if err := w.Remit.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}},
+	}
+}
+
+// slowPack counts to a number for every read of a ticket, and denies nothing.
+const slowPack = `deny contains "never" if {
+	startswith(input.request.path, "/v1/tickets/")
+	count([n | some n in numbers.range(1, %d); n == -1]) > 0
+}
+`
+
+// slower makes the policy take more than a quarter of a second, on whatever
+// machine: twice as much until it is enough.
+func slower(t *testing.T, w *watched) {
+	client := w.client("user:1")
+	for n := 4000; n < 4_000_000; n *= 2 {
+		w.writePack(t, fmt.Sprintf(slowPack, n))
+		time.Sleep(3 * time.Second) // until it is in force
+		began := time.Now()
+		for range 3 {
+			ask(t.Context(), client, http.MethodGet, "/v1/tickets/1")
+		}
+		if time.Since(began)/3 > 500*time.Millisecond {
+			return
+		}
+	}
+	t.Fatal("no policy is slow enough")
+}
+
+// blockJournal puts a folder where the next file of the journal is to be made.
+func blockJournal(t *testing.T, w *watched) {
+	for end := time.Now().Add(10 * time.Second); os.Mkdir(filepath.Join(w.Data, "next.tmp"), 0o755) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("there is always something in the way")
+		}
+	}
+}
+
+func unblockJournal(t *testing.T, w *watched) {
+	if err := os.Remove(filepath.Join(w.Data, "next.tmp")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// anotherEnvoy puts the load on an Envoy with another configuration.
+func anotherEnvoy(t *testing.T, w *watched, change func(*harness.EnvoySettings)) {
+	binary, err := harness.FetchEnvoy(t.Context(), w.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(w.Dir, strconv.FormatInt(time.Now().UnixNano(), 36))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := harness.EnvoySettings{
+		Config: filepath.Join(w.Root, "integration", "envoy", "envoy.yaml"), Dir: dir,
+		Authz: filepath.Join(w.Dir, "authz.sock"), Outcomes: filepath.Join(w.Dir, "outcomes.sock"), Agents: filepath.Join(w.Dir, "agents.sock"),
+		Tools: w.Tools.Address, API: w.API.Address,
+	}
+	change(&s)
+	e, err := harness.StartEnvoy(t.Context(), binary, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Stop)
+	w.traffic.to.Store(e)
+}
+
+func deafEnvoy(t *testing.T, w *watched) {
+	anotherEnvoy(t, w, func(s *harness.EnvoySettings) {
+		s.Outcomes, s.Replace = filepath.Join(w.Dir, "nobody.sock"), []string{"timeout: 0.5s", "timeout: 20s"}
+	})
+}
+
+func impatientEnvoy(t *testing.T, w *watched) {
+	anotherEnvoy(t, w, func(s *harness.EnvoySettings) { s.Replace = []string{"timeout: 0.5s", "timeout: 0.0001s"} })
+}
+
+func backToEnvoy(_ *testing.T, w *watched) { w.traffic.to.Store(w.Envoy) }
