@@ -1,7 +1,10 @@
 package integration
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,7 +78,7 @@ func faults() []fault {
 				}
 			},
 			func(*testing.T, *watched) {}},
-		{"remit does not answer in time", []string{"RemitUnanswered"}, impatientEnvoy, backToEnvoy},
+		{"Envoy does not reach remit", []string{"RemitUnanswered"}, lostEnvoy, backToEnvoy},
 		{"remit is down", []string{"RemitDown"},
 			func(_ *testing.T, w *watched) { w.Remit.Kill() },
 			func(t *testing.T, w *watched) {
@@ -156,8 +159,40 @@ func deafEnvoy(t *testing.T, w *watched) {
 	})
 }
 
-func impatientEnvoy(t *testing.T, w *watched) {
-	anotherEnvoy(t, w, func(s *harness.EnvoySettings) { s.Replace = []string{"timeout: 0.5s", "timeout: 0.0001s"} })
+// lostEnvoy puts the load on an Envoy that reached remit over a way that is gone.
+func lostEnvoy(t *testing.T, w *watched) {
+	way := relay(t, filepath.Join(w.Dir, "way.sock"), filepath.Join(w.Dir, "authz.sock"))
+	anotherEnvoy(t, w, func(s *harness.EnvoySettings) { s.Authz = filepath.Join(w.Dir, "way.sock") })
+	way()
+}
+
+// relay hands connections to one Unix socket on to another, until it is told to
+// end, and them with it.
+func relay(t *testing.T, from, to string) (end func()) {
+	t.Helper()
+	lis, err := net.Listen("unix", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	context.AfterFunc(ctx, func() { lis.Close() })
+	go func() {
+		for {
+			near, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("unix", to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			context.AfterFunc(ctx, func() { near.Close(); far.Close() })
+			go io.Copy(near, far)
+			go io.Copy(far, near)
+		}
+	}()
+	return cancel
 }
 
 func backToEnvoy(_ *testing.T, w *watched) { w.traffic.to.Store(w.Envoy) }
