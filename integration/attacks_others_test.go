@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -134,29 +135,35 @@ func meddling(t *testing.T, a *attacked) refusal {
 }
 
 // asNobody connects to a socket as a user without any right. Its thread is that
-// user's meanwhile, and no other is.
+// user's meanwhile, and no other is. The thread lives on: its end would be the
+// end of every process it started (PR_SET_PDEATHSIG in prctl(2)).
 func asNobody(socket string) (conn net.Conn, err error) {
-	const nobody, same = 65534, ^uintptr(0)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends here
-		if _, _, failed := syscall.RawSyscall(syscall.SYS_SETRESUID, same, nobody, same); failed != 0 {
-			err = failed
-			return
-		}
-		var fd int
-		if fd, err = syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
-			return
-		}
-		file := os.NewFile(uintptr(fd), socket)
-		defer file.Close()
-		if err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: socket}); err == nil {
-			conn, err = net.FileConn(file)
-		}
-	}()
-	<-done
-	return conn, err
+	const nobody, root = 65534, 0
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := become(nobody); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, become(root)) }()
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), socket)
+	defer file.Close()
+	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: socket}); err != nil {
+		return nil, err
+	}
+	return net.FileConn(file)
+}
+
+// become makes this thread, and no other, act as a user.
+func become(uid uintptr) error {
+	const same = ^uintptr(0)
+	if _, _, failed := syscall.RawSyscall(syscall.SYS_SETRESUID, same, uid, same); failed != 0 {
+		return failed
+	}
+	return nil
 }
 
 // poison puts a file into the bundle and waits until remit says what it thinks
