@@ -26,7 +26,7 @@ $(ZIG):
 	build/zig/bin/pip install --quiet --disable-pip-version-check ziglang==0.17.1
 
 test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
-	CGO_ENABLED=1 $(GO) test -race -timeout 45m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 45m -parallel 4 ./... # many wait for an Envoy
 	$(GO) test -count=1 -run 'UnderLoad$$' ./integration # at their full rates
 
 test-mesh: ## behind Istio's own generated configuration; builds Istio's discovery server, the first time for minutes

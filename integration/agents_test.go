@@ -101,6 +101,7 @@ func supportAgent(t *testing.T, s *harness.Stack, agent, person, sid string, fur
 // The agents' door through a real Envoy: a session admitted for a task, what its
 // token is good for, and what it is not.
 func TestTheAgentsDoorThroughEnvoy(t *testing.T) {
+	t.Parallel()
 	s := startStack(t, "", withDemoPolicies)
 	support := supportAgent(t, s, "support-agent", "user:ada", "", nil)
 

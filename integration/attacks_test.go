@@ -54,6 +54,7 @@ var attacks = []attack{
 // Each attack is stopped, for the reason that is meant, by the starter pack as
 // it is shipped, through an Envoy that leaves it all to remit.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	s := startStackWith(t, plain(t), "attacks", func(o *harness.Options) {
 		o.WithoutPacks = false
 		o.EnvoyReplace = append(o.EnvoyReplace, "traffic_mode: REJECT_NO_MCP", "traffic_mode: PASS_THROUGH", "reject_duplicate_keys: true", "reject_duplicate_keys: false")

@@ -169,6 +169,7 @@ func (p *gitPolicy) decision(t *testing.T) (said, record string) {
 // record; a broken one is reported with file and line and serves nobody; with
 // the repository gone, a restart serves the last good one.
 func TestPolicyFromGit(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"https", "file"} {
 		t.Run(way, func(t *testing.T) {
 			p := startGitPolicy(t, way)

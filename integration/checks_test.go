@@ -89,7 +89,10 @@ func protocolsRemit(t *testing.T, binary string) (*harness.Remit, *harness.Issue
 }
 
 // Every kind of proxy is answered right, from checks as it asks them.
-func TestChecksOfEveryProxy(t *testing.T) { eachReader(t, checksOfEveryProxy) }
+func TestChecksOfEveryProxy(t *testing.T) {
+	t.Parallel()
+	eachReader(t, checksOfEveryProxy)
+}
 
 func checksOfEveryProxy(t *testing.T, binary string) {
 	remit, issuer, dir := protocolsRemit(t, binary)

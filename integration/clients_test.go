@@ -62,6 +62,7 @@ func backUp(t *testing.T, s *harness.Stack) {
 // its client goes on with the connection that it has: it begins no new one and
 // asks nobody to log in.
 func TestOfficialClients(t *testing.T) {
+	t.Parallel()
 	s := startStack(t, "clients")
 	clients := connectAll(t, s)
 	for _, h := range happenings {

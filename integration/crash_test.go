@@ -20,6 +20,7 @@ import (
 // round has a person, and so a partition, of its own; remit is killed at a
 // random moment of it and started again.
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	s := startStack(t, "limits", patient, settlingSoon)
 	const rounds = 20
 	var all tally

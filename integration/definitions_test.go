@@ -16,6 +16,7 @@ import (
 // describes it otherwise, and allowed when it does not any more. remit is not
 // restarted for it.
 func TestAChangedToolIsDenied(t *testing.T) {
+	t.Parallel()
 	const reviewed = `{"tools":[{"name":"read_ticket","description":"Read a support ticket","inputSchema":{"type":"object"}}]}`
 	dir := t.TempDir()
 	listed, config := filepath.Join(dir, "tools.json"), filepath.Join(dir, "remit.yaml")

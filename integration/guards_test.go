@@ -53,6 +53,7 @@ func TestGuardsStandWhereTheyAreListed(t *testing.T) {
 // its file (`go build -overlay`); its test must fail then, and not because
 // the change does not compile. No switch for it exists in what ships.
 func TestGuardsAreNoticedWhenGone(t *testing.T) {
+	t.Parallel()
 	guards := readGuards(t)
 	for _, invariant := range guarded {
 		if !slices.ContainsFunc(guards, func(g guard) bool { return g.Invariant == invariant }) {

@@ -21,6 +21,7 @@ func TestHostileRequestsThroughEnvoy(t *testing.T) {
 // Where Envoy is configured to pass on what it did not read, to send what it has
 // repaired, or to trust what the client says about the body, remit refuses.
 func TestMistakesInEnvoysConfigurationDeny(t *testing.T) {
+	t.Parallel()
 	routed := []string{asJSON, callHeaders[1], "mcp-method: tools/list"}
 	bad := refused(400, remit)
 	for _, c := range []struct {

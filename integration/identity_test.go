@@ -57,6 +57,7 @@ type identityCase struct {
 
 // What is allowed, denied and logged of every way to say who one is.
 func TestIdentitiesThroughEnvoy(t *testing.T) {
+	t.Parallel()
 	var all identityCases
 	text, err := os.ReadFile(filepath.Join("testdata", "identity", "cases.yaml"))
 	if err != nil {

@@ -185,6 +185,7 @@ func steady(t *testing.T, s *harness.Stack, person string) (stop func() []answer
 // age and certificates by their files without a failed check, and under
 // another name it gets nothing.
 func TestMutualTLSThroughEnvoy(t *testing.T) {
+	t.Parallel()
 	r := newRemote(t)
 	r.remit = "  connections: { max_age: 1s, max_age_grace: 5s }\n"
 	s := startStack(t, "limits", r.options(t))
@@ -245,6 +246,7 @@ func TestMutualTLSThroughEnvoy(t *testing.T) {
 // Envoy's keepalive pings are not taken for an attack; a limit above them is
 // what takes them for one, so that the test would notice.
 func TestEnvoysPingsAreWelcome(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		minPing string
 		welcome bool

@@ -39,6 +39,7 @@ func recordSession(t *testing.T) {
 // of the bundle enforces it, without a restart. The same for a system, whose
 // neighbour stays enforced, and for a listener.
 func TestObserve(t *testing.T) {
+	t.Parallel()
 	if *recordAnew {
 		recordSession(t)
 	}

@@ -29,6 +29,7 @@ func opaBinary(t *testing.T, root, dir string) string {
 // The script that `remit init` writes passes what it writes, and finds each
 // kind of mistake, with the stock opa.
 func TestThePipelinesScript(t *testing.T) {
+	t.Parallel()
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)

@@ -126,6 +126,7 @@ func (s tickets) call(ctx context.Context, conn *grpc.ClientConn, name, ticket s
 // A real gRPC client and the official A2A SDK through a real Envoy, and a
 // connection that is no request.
 func TestProtocolsThroughEnvoy(t *testing.T) {
+	t.Parallel()
 	binary, err := buildOnce()
 	if err != nil {
 		t.Fatal(err)

@@ -189,6 +189,7 @@ func (p *provider) remitIdentity() string {
 // A provider's keys are found, rotated, withdrawn, lied about and not to be had,
 // and every time exactly the right tokens are good.
 func TestOpenIDProvider(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	s := startStack(t, "identity/bundle", withIdentity(t, p.remitIdentity()))
 	first := p.token(t)

@@ -14,6 +14,7 @@ import (
 // What the README tells a newcomer to do works as it stands there: the files
 // it shows, and the commands after them.
 func TestTheReadmesFirstRule(t *testing.T) {
+	t.Parallel()
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)

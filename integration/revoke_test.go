@@ -289,6 +289,7 @@ func TestEachRevocationThroughEnvoy(t *testing.T) {
 // An agent whose token names no session is admitted anew after its session was
 // revoked, where the policy sees what came before and may refuse.
 func TestAnOwnSessionIsAdmittedAnew(t *testing.T) {
+	t.Parallel()
 	s := startStack(t, "revocation")
 	for person, code := range map[string]string{"user:lenient": "", "user:strict": "after_revocation"} {
 		tok, err := s.Issuer.Token("agent", person, "", nil)
@@ -317,6 +318,7 @@ func TestAnOwnSessionIsAdmittedAnew(t *testing.T) {
 // whatever resolves to it later is refused, also by another token that names
 // it and after a restart; the outcome of what was in flight still settles.
 func TestAPolicyEndsItsOwnSession(t *testing.T) {
+	t.Parallel()
 	s := startStack(t, "revocation", func(o *harness.Options) {
 		o.EnvoyReplace = append(o.EnvoyReplace, "interval: 5s\n      no_traffic_interval: 1s", "interval: 0.2s\n      no_traffic_interval: 0.2s")
 	})
