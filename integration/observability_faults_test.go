@@ -19,6 +19,7 @@ import (
 type fault struct {
 	name   string
 	fires  []string
+	may    string // an alert that it causes too where the timing is so
 	inject func(*testing.T, *watched)
 	heal   func(*testing.T, *watched)
 }
@@ -43,9 +44,9 @@ func (w *watched) removePack(t *testing.T) {
 
 // packs is a fault of the policy.
 func packs(name, rego string, fires ...string) fault {
-	return fault{name, fires,
-		func(t *testing.T, w *watched) { w.writePack(t, rego) },
-		func(t *testing.T, w *watched) { w.removePack(t) }}
+	return fault{name: name, fires: fires,
+		inject: func(t *testing.T, w *watched) { w.writePack(t, rego) },
+		heal:   func(t *testing.T, w *watched) { w.removePack(t) }}
 }
 
 // movePolicy takes the policy from where its source is, or puts it back.
@@ -61,25 +62,26 @@ func faults() []fault {
 	return []fault{
 		packs("the policy fails", "value := 1 if input.request.method != \"\"\n\nvalue := 2 if input.request.method != \"\"\n\ndeny contains \"never\" if value == 3\n", "RemitPolicyFails"),
 		packs("a bad bundle", "deny contains\n", "RemitPolicyRefused"),
-		{"the source of the policy is away", []string{"RemitPolicySourceUnreachable"}, movePolicy("", ".away"), movePolicy(".away", "")},
-		{"the policy is slow", []string{"RemitSlow"}, slower, func(t *testing.T, w *watched) { w.removePack(t) }},
-		{"the journal's next file cannot be made", []string{"RemitStoreUnavailable"}, blockJournal, unblockJournal},
-		{"the issuer is down, and its keys get too old", []string{"RemitIssuerFails", "RemitKeysUnusable"},
+		{"the source of the policy is away", []string{"RemitPolicySourceUnreachable"}, "", movePolicy("", ".away"), movePolicy(".away", "")},
+		{"the policy is slow", []string{"RemitSlow"}, "", slower, func(t *testing.T, w *watched) { w.removePack(t) }},
+		{"the journal's next file cannot be made", []string{"RemitStoreUnavailable"}, "", blockJournal, unblockJournal},
+		{"the issuer is down, and its keys get too old", []string{"RemitIssuerFails", "RemitKeysUnusable"}, "",
 			func(_ *testing.T, w *watched) { w.issuerDown.Store(true) },
 			func(_ *testing.T, w *watched) { w.issuerDown.Store(false) }},
-		{"an agent probes", []string{"RemitDenialSpike"},
+		{"an agent probes", []string{"RemitDenialSpike"}, "",
 			func(_ *testing.T, w *watched) { w.traffic.probing.Store(true) },
 			func(_ *testing.T, w *watched) { w.traffic.probing.Store(false) }},
-		{"Envoy's access log is not connected", []string{"RemitOutcomesLost"}, deafEnvoy, backToEnvoy},
-		{"a route without ext_authz", []string{"RemitBypassed"},
+		{"Envoy's access log is not connected", []string{"RemitOutcomesLost"}, "", deafEnvoy, backToEnvoy},
+		{"a route without ext_authz", []string{"RemitBypassed"}, "",
 			func(t *testing.T, w *watched) {
 				if got := ask(t.Context(), w.client("user:1"), http.MethodGet, "/open/1"); !got.allowed() {
 					t.Fatalf("the open route answers %d", got.status)
 				}
 			},
 			func(*testing.T, *watched) {}},
-		{"Envoy does not reach remit", []string{"RemitUnanswered"}, lostEnvoy, backToEnvoy},
-		{"remit is down", []string{"RemitDown"},
+		{"Envoy does not reach remit", []string{"RemitUnanswered"}, "", lostEnvoy, backToEnvoy},
+		// Envoy tells a remit that is back what it had no answer to.
+		{"remit is down", []string{"RemitDown"}, "RemitUnanswered",
 			func(_ *testing.T, w *watched) { w.Remit.Kill() },
 			func(t *testing.T, w *watched) {
 				if err := w.Remit.Start(t.Context()); err != nil {
