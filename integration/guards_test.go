@@ -3,10 +3,14 @@ package integration
 import (
 	"context"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/remit-pdp/remit/integration/harness"
+	"github.com/remit-pdp/remit/integration/mutant"
 )
 
 // A guard is one place in the code that keeps an invariant of DESIGN section 2
@@ -49,9 +54,9 @@ func TestGuardsStandWhereTheyAreListed(t *testing.T) {
 	}
 }
 
-// Every guard is taken out, one at a time, by building with a changed copy of
-// its file (`go build -overlay`); its test must fail then, and not because
-// the change does not compile. No switch for it exists in what ships.
+// Every guard is taken out, one at a time, in a build of the tests with changed
+// copies of its files (`go test -overlay`); its test must fail then, and not
+// because the change does not compile. No switch for it exists in what ships.
 func TestGuardsAreNoticedWhenGone(t *testing.T) {
 	t.Parallel()
 	guards := readGuards(t)
@@ -60,10 +65,14 @@ func TestGuardsAreNoticedWhenGone(t *testing.T) {
 			t.Errorf("no guard of invariant %d is listed in testdata/guards.yaml", invariant)
 		}
 	}
+	packages := make(map[string][]guard)
 	for _, g := range guards {
-		t.Run(fmt.Sprintf("invariant %d: %s", g.Invariant, g.Guard), func(t *testing.T) {
+		packages[g.Package] = append(packages[g.Package], g)
+	}
+	for pkg, guards := range packages {
+		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()
-			withoutGuard(t, g)
+			withoutEach(t, pkg, guards)
 		})
 	}
 }
@@ -80,22 +89,115 @@ func readGuards(t *testing.T) (guards []guard) {
 	return guards
 }
 
-func withoutGuard(t *testing.T, g guard) {
+// withoutEach builds the tests of a package once with every change that can be
+// chosen when they run (package mutant), and once more for each that cannot. With
+// none chosen they pass, so that what fails fails for want of the guard.
+func withoutEach(t *testing.T, pkg string, guards []guard) {
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlayFile := overlayOf(t, root, g.File, g.Replace, g.With)
+	texts, alone := combined(t, root, guards)
+	overlay, err := harness.OverlayTexts(root, t.TempDir(), texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := buildTests(t, root, pkg, overlay)
+	var all []string
+	for i, g := range guards {
+		if alone[i] {
+			continue
+		}
+		all = append(all, "("+g.Run+")")
+		t.Run(g.name(), func(t *testing.T) { g.notices(t, binary, i) })
+	}
+	if out, err := runTests(t, binary, filepath.Join(root, pkg), strings.Join(all, "|"), ""); err != nil {
+		t.Errorf("with every guard: %v\n%s", err, out)
+	}
+	for i, g := range guards {
+		if alone[i] {
+			t.Run(g.name(), func(t *testing.T) {
+				g.notices(t, buildTests(t, root, pkg, overlayOf(t, root, g.File, g.Replace, g.With)), i)
+			})
+		}
+	}
+}
+
+func (g guard) name() string { return fmt.Sprintf("invariant %d: %s", g.Invariant, g.Guard) }
+
+// combined returns the sources of guards with each taken out on demand, and which
+// of the guards cannot be.
+func combined(t *testing.T, root string, guards []guard) (texts map[string]string, alone map[int]bool) {
+	t.Helper()
+	changes := make(map[string][]mutant.Change)
+	for i, g := range guards {
+		changes[g.File] = append(changes[g.File], mutant.Change{ID: strconv.Itoa(i), Replace: g.Replace, With: g.With})
+	}
+	texts, alone = make(map[string]string), make(map[int]bool)
+	for file, changes := range changes {
+		source, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, not, err := mutant.Combine(string(source), changes)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, c := range not {
+			i, _ := strconv.Atoi(c.ID)
+			alone[i] = true
+		}
+		texts[file] = text
+		name, choice := mutant.Switch(packageOf(t, text))
+		texts[path.Join(path.Dir(file), name)] = choice
+	}
+	return texts, alone
+}
+
+func packageOf(t *testing.T, source string) string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), "", source, parser.PackageClauseOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Name.Name
+}
+
+func buildTests(t *testing.T, root, pkg, overlay string) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-ldflags=-w -s", "-overlay", overlay, "-o", binary, pkg)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("the changed code does not compile:\n%s", out)
+	}
+	return binary
+}
+
+// runTests runs tests of a package with one change, or with none.
+func runTests(t *testing.T, binary, dir, run, change string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	run := exec.CommandContext(ctx, "go", "test", "-vet=off", "-ldflags=-w -s", "-overlay", overlayFile, "-count=1", "-run", g.Run, g.Package)
-	run.Dir = root
-	out, err := run.CombinedOutput()
-	switch report := string(out); {
+	test := exec.CommandContext(ctx, binary, "-test.run", run)
+	test.Dir, test.Env = dir, append(os.Environ(), mutant.Env+"="+change)
+	out, err := test.CombinedOutput()
+	if err == nil && strings.Contains(string(out), "no tests to run") {
+		t.Errorf("%s is no test", run)
+	}
+	return string(out), err
+}
+
+// notices says whether the test of a guard fails without it.
+func (g guard) notices(t *testing.T, binary string, change int) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := runTests(t, binary, filepath.Join(root, g.Package), g.Run, strconv.Itoa(change))
+	switch {
 	case err == nil:
 		t.Errorf("%s passes without the guard", g.Run)
-	case strings.Contains(report, "[build failed]") || strings.Contains(report, "[setup failed]"):
-		t.Errorf("the changed code does not compile:\n%s", report)
 	case !strings.Contains(report, "--- FAIL: ") && !strings.Contains(report, "panic: ") &&
 		!strings.Contains(report, "fatal error: "): // as of a map that two turns write
 		t.Errorf("%s failed neither by an assertion nor by a panic:\n%s", g.Run, report)

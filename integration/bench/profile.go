@@ -44,7 +44,7 @@ type profiled struct {
 
 func (b *bench) startProfiled(ctx context.Context) (p profiled, err error) {
 	p.binary = filepath.Join(b.dir, "remit-profiled")
-	overlay, err := harness.OverlayFile(b.root, b.dir, "cmd/remit/bench_profile.go", listener)
+	overlay, err := harness.OverlayTexts(b.root, b.dir, map[string]string{"cmd/remit/bench_profile.go": listener})
 	if err != nil {
 		return p, err
 	}

@@ -36,15 +36,12 @@ func Overlay(root, dir string, changes ...Change) (string, error) {
 		}
 		texts[c.File] = strings.Replace(text, c.Replace, c.With, 1)
 	}
-	return overlay(root, dir, texts)
+	return OverlayTexts(root, dir, texts)
 }
 
-// OverlayFile is an overlay that adds a file with a text to the module.
-func OverlayFile(root, dir, file, text string) (string, error) {
-	return overlay(root, dir, map[string]string{file: text})
-}
-
-func overlay(root, dir string, texts map[string]string) (string, error) {
+// OverlayTexts is an overlay of whole files, by their names from the module's
+// folder: it replaces those that there are and adds the others.
+func OverlayTexts(root, dir string, texts map[string]string) (string, error) {
 	replace := make(map[string]string)
 	for file, text := range texts {
 		copied := filepath.Join(dir, "changed-"+strconv.Itoa(len(replace))+".go")
