@@ -65,7 +65,7 @@ func (e *Engine) deadline() time.Time { return time.Now().Add(e.timeout) }
 
 // byTopdown evaluates with OPA's topdown.
 func (e *Engine) byTopdown(ctx context.Context, q *query, input value.Value, read func(value.Value) error) error {
-	cancel := topdown.NewCancel()
+	end, cancel := e.deadline(), topdown.NewCancel()
 	timer := time.AfterFunc(e.timeout, cancel.Cancel)
 	defer timer.Stop()
 	stop := context.AfterFunc(ctx, cancel.Cancel)
@@ -78,7 +78,7 @@ func (e *Engine) byTopdown(ctx context.Context, q *query, input value.Value, rea
 		rego.EvalExternalCancel(cancel),
 	)
 	switch {
-	case topdown.IsCancel(err) || ctx.Err() != nil: // OPA may have answered although it was cancelled
+	case topdown.IsCancel(err) || ctx.Err() != nil || time.Now().After(end): // OPA may have answered although it was cancelled
 		return timeout(q)
 	case err != nil:
 		return failed(q, err)

@@ -179,8 +179,9 @@ func TestWatchedTools(t *testing.T) {
 	becomes(pdp.DefinitionSame, 0)
 	server.Close()
 	becomes(pdp.DefinitionUnseen, 0)
-	if got := failures.Load(); got != 1 {
-		t.Errorf("the loss was reported %d times", got)
+	reported := failures.Load() // a slow machine may have lost and found it before
+	if time.Sleep(200 * time.Millisecond); reported == 0 || failures.Load() != reported {
+		t.Errorf("the loss was reported %d times, and then %d", reported, failures.Load()-reported)
 	}
 	cancel()
 	<-ended
