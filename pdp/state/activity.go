@@ -73,20 +73,20 @@ func (w Window) at(now, size int64) Window {
 
 // add counts one action.
 func (a *Activity) add(act *Acted, now int64) {
-	denied := act.Effect != pdp.Allow
 	a.Actions++
-	if denied {
-		a.Denied++
-		a.Consecutive++
-	} else {
+	switch {
+	case act.Effect == pdp.Allow:
 		a.Allowed++
 		a.Consecutive = 0
+	case act.denied():
+		a.Denied++
+		a.Consecutive++
 	}
 	for i, w := range windowSizes {
 		a.Windows[i] = a.Windows[i].at(now, w.Size)
-		a.Windows[i].Current.add(act, denied)
+		a.Windows[i].Current.add(act)
 	}
-	if denied {
+	if act.Effect != pdp.Allow {
 		return // reach is what an agent was let to do
 	}
 	if a.Allowed == 1 {
@@ -101,13 +101,14 @@ func (a *Activity) add(act *Acted, now int64) {
 	a.touch(act.Target)
 }
 
-func (t *Tally) add(act *Acted, denied bool) {
+func (t *Tally) add(act *Acted) {
 	t.Actions++
-	if denied {
+	switch {
+	case act.Effect == pdp.Allow:
+		t.ByOperation[act.Operation%8]++
+	case act.denied():
 		t.Denied++
-		return
 	}
-	t.ByOperation[act.Operation%8]++
 }
 
 // changes reports whether an operation writes: anything but discovering,

@@ -373,7 +373,7 @@ func decode[T any](s string, item func(*coder, *T)) (*T, error) {
 }
 
 // formatVersion is the first byte of every encoded entry and partition.
-const formatVersion = 3
+const formatVersion = 4
 
 func codeFloat(c *coder, v *float64) {
 	var b [8]byte

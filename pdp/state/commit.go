@@ -125,7 +125,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision, fx *Effects) {
 		Root:     c.Agent.Root(),
 		Agent:    pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer},
 		Action: Acted{
-			Effect: d.Effect, Operation: uint8(c.Action.Operation.Index()), Level: uint8(c.Action.Target.Sensitivity.Level()),
+			Effect: d.Effect, Undecided: d.Effect != pdp.Allow && d.Class == pdp.Unavailable, Operation: uint8(c.Action.Operation.Index()), Level: uint8(c.Action.Target.Sensitivity.Level()),
 			System: c.Action.Target.System, Tool: bounded(t.keys, "tool", c.Action.Tool), Target: t.target(c),
 			Credential: c.Agent.Credential.Fingerprint,
 		},

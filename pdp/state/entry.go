@@ -140,6 +140,7 @@ type Opening struct {
 // Acted is an action as the counts see it.
 type Acted struct {
 	Effect     pdp.Effect
+	Undecided  bool  // a denial because remit could not decide: an outage, no verdict about the agent
 	Operation  uint8 // index in pdp.Operations
 	Level      uint8 // of the target's sensitivity
 	System     string
@@ -147,6 +148,9 @@ type Acted struct {
 	Target     uint64 // hash of the target's id
 	Credential string // fingerprint
 }
+
+// denied reports whether the action counts against its agent.
+func (a *Acted) denied() bool { return a.Effect != pdp.Allow && !a.Undecided }
 
 // Charge is N units of a budget.
 type Charge struct {

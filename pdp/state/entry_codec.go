@@ -144,6 +144,7 @@ func codeOpening(c *coder, o *Opening) {
 
 func codeActed(c *coder, a *Acted) {
 	number(c, &a.Effect)
+	c.flags(&a.Undecided)
 	number(c, &a.Operation)
 	number(c, &a.Level)
 	word(c, &a.System)

@@ -217,6 +217,29 @@ func TestProbingLeavesAHistory(t *testing.T) {
 	r.expect(r.view(question{}).Session, map[string]any{"actions": 2, "allowed": 1, "denied": 1, "consecutive_denied": 0})
 }
 
+// Where remit could not decide, the denial is an outage: an agent that meets one
+// again and again is not an agent that probes.
+func TestOutagesAreNoDenials(t *testing.T) {
+	r := newRoom(t, plan{}).claim("s")
+	r.allowed()
+	r.act(pdp.Verdict{})
+	undecidable := pdp.Verdict{Effect: pdp.Allow, Charges: []pdp.Charge{{Budget: "not declared", N: 1}}}
+	for range 3 {
+		if d := r.act(undecidable); d.Effect == pdp.Allow || d.Class != pdp.Unavailable {
+			t.Fatalf("got %+v", d)
+		}
+	}
+	want := map[string]any{"actions": 5, "denied": 1, "consecutive_denied": 1}
+	r.expect(r.view(question{}).Session, want)
+	r.expect(r.view(question{}).Activity, want)
+	for _, window := range []string{"1m", "10m", "1h"} {
+		r.expect(r.view(question{}).Session.Path("windows", window), map[string]any{"actions": `{"hi":5,"lo":5}`, "denied": `{"hi":1,"lo":1}`})
+	}
+	r.close()
+	r.open()
+	r.expect(r.view(question{}).Session, want)
+}
+
 // An allow for nobody remembers nothing.
 func TestNobodyIsNotRemembered(t *testing.T) {
 	r := newRoom(t, plan{})
