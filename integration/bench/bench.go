@@ -40,9 +40,10 @@ type bench struct {
 
 // side is a server that is measured, and who asks it.
 type side struct {
-	server *measure.Server
-	source *checks.Source
-	client *load.Client
+	server   *measure.Server
+	source   *checks.Source
+	client   *load.Client
+	inFlight int // checks, while it is measured
 }
 
 func (b *bench) say(format string, values ...any) {
@@ -116,7 +117,7 @@ func (b *bench) startRemit(ctx context.Context, name, binary, engine string) (*s
 
 // side makes who asks a server. judges says that its answers are remit's.
 func (b *bench) side(server *measure.Server, judges bool) (*side, error) {
-	s := &side{server: server}
+	s := &side{server: server, inFlight: inFlight}
 	b.started = append(b.started, s)
 	agents, err := b.agents, error(nil)
 	if !judges { // whose agents need not be in step with anybody's sessions

@@ -29,7 +29,7 @@ func (s *side) measure(d time.Duration) (r round, err error) {
 		}
 	}
 	start := time.Now()
-	took, err := s.client.Closed(inFlight, d)
+	took, err := s.client.Closed(s.inFlight, d)
 	if err != nil {
 		return r, err
 	}

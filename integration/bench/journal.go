@@ -53,6 +53,21 @@ func (b *bench) compareJournal(ctx context.Context, untold int) error {
 	return nil
 }
 
+// explain adds to the wrong answers what their records in a journal give as the
+// reason.
+func (s *side) explain(ctx context.Context, data string) error {
+	journal, err := localstore.NewReader(data)
+	if err != nil {
+		return err
+	}
+	return journal.Entries(ctx, 0, func(_ state.Position, e *state.Entry) error {
+		if e.Record != nil {
+			s.source.Explain(e.Record.ID, e.Record.Reasons)
+		}
+		return nil
+	})
+}
+
 // add counts a record.
 func (c *comparison) add(r *state.Record, source *checks.Source) {
 	allow := r.Effect == pdp.Allow

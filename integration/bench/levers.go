@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,9 @@ type lever struct {
 	Name    string           `yaml:"lever"`
 	Engine  string           `yaml:"engine"`  // policy.engine instead
 	Changes []harness.Change `yaml:"changes"` // of the code instead
+	// InFlight is how many checks a remit without it can have in flight and
+	// decide in time; 0 is as many as one with it.
+	InFlight int `yaml:"in_flight"`
 }
 
 func readLevers(root string) (levers []lever, err error) {
@@ -73,6 +77,9 @@ func (b *bench) without(ctx context.Context, name string, l *lever) (float64, er
 	if err != nil {
 		return 0, err
 	}
+	if l.InFlight > 0 {
+		s.inFlight = l.InFlight
+	}
 	if _, err := s.measure(time.Second); err != nil {
 		return 0, err
 	}
@@ -80,6 +87,10 @@ func (b *bench) without(ctx context.Context, name string, l *lever) (float64, er
 	if err != nil {
 		return 0, err
 	}
+	data := s.server.Data
+	if err := errors.Join(s.end(), s.explain(ctx, data)); err != nil {
+		return 0, err
+	}
 	b.report.judge(s, "the answers without "+l.Name)
-	return ratio(all[1], all[0], cost), s.end()
+	return ratio(all[1], all[0], cost), nil
 }
