@@ -38,9 +38,7 @@ func running(t *testing.T, change func(*config.Config)) *plain {
 	p.stop = stop
 	go func() { p.ended <- server.Run(ctx, c, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(stop)
-	if got := httpStatus(t, "http://"+p.health+"/ready"); got != http.StatusOK {
-		t.Fatalf("not ready: %d", got)
-	}
+	awaitReady(t, p.health)
 	return p
 }
 

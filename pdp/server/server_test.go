@@ -72,6 +72,18 @@ func httpStatus(t *testing.T, url string) int {
 	return 0
 }
 
+// awaitReady waits until a remit is ready, on a slow machine too.
+func awaitReady(t *testing.T, health string) {
+	t.Helper()
+	got := 0
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
+		if got = httpStatus(t, "http://"+health+"/ready"); got == http.StatusOK {
+			return
+		}
+	}
+	t.Fatalf("not ready: %d", got)
+}
+
 func httpText(t *testing.T, url string) string {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -106,9 +118,7 @@ func TestServing(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- server.Run(ctx, c, slog.New(slog.DiscardHandler)) }()
 			defer stop()
-			if got := httpStatus(t, "http://"+health+"/ready"); got != http.StatusOK {
-				t.Fatalf("not ready: %d", got)
-			}
+			awaitReady(t, health)
 
 			conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 			if err != nil {

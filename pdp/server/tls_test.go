@@ -106,9 +106,7 @@ func securely(t *testing.T, more string) *secured {
 	ctx, stop := context.WithCancel(t.Context())
 	s.stop = stop
 	go func() { s.ended <- server.Run(ctx, c, slog.New(slog.NewTextHandler(s.log, nil))) }()
-	if got := httpStatus(t, "http://"+health+"/ready"); got != 200 {
-		t.Fatalf("not ready: %d", got)
-	}
+	awaitReady(t, health)
 	t.Cleanup(func() {
 		stop()
 		<-s.ended

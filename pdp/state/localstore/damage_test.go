@@ -281,6 +281,33 @@ func TestASealInTheNextSegment(t *testing.T) {
 	}
 }
 
+// A segment that is being ended, whose end is reserved and not accepted yet, is
+// looked at again from that end on, not from behind it.
+func TestAnEndInTheMaking(t *testing.T) {
+	c := copied(t, manySegments(t))
+	offsets := c.entries(0)
+	at := offsets[len(offsets)-1]
+	end := binary.LittleEndian.Uint64(c.bytes[0][at:])
+	if wordKind(end) != kindEnd {
+		t.Fatalf("there is no end at %d", at)
+	}
+	file, err := statSegment(c.paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v verifier
+	binary.LittleEndian.PutUint64(c.bytes[0][at:], makeWord(reserved, kindEnd, 0))
+	c.write(0)
+	if found, err := v.segment(file, 0); found != atPending || err != nil || int64(v.end) != at || v.Pending != 0 {
+		t.Errorf("found %d at %d, %d pending, %v; want the end at %d", found, v.end, v.Pending, err, at)
+	}
+	binary.LittleEndian.PutUint64(c.bytes[0][at:], end)
+	c.write(0)
+	if found, err := v.segment(file, v.end); found != atEnd || err != nil {
+		t.Errorf("found %d, %v, want the end", found, err)
+	}
+}
+
 // A journal can be verified and read while it is written: nothing is taken for
 // damage, and a reader sees every entry once.
 func TestReadingBesideWriters(t *testing.T) {

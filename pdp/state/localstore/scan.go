@@ -187,13 +187,13 @@ func (s segmentFile) read(from state.Position, visit func(state.Position, uint8,
 	return state.Position(s.first) + state.Position(at), end, err
 }
 
-// lengthAt is the length of the payload at a position.
-func (s segmentFile) lengthAt(at state.Position) (int64, error) {
+// wordAt is the word of the entry at a position.
+func (s segmentFile) wordAt(at state.Position) (uint64, error) {
 	f, m, err := s.open(false)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
 	defer m.unmap()
-	return wordLength(m.load(int64(uint64(at) - s.first))), nil
+	return m.load(int64(uint64(at) - s.first)), nil
 }

@@ -99,13 +99,13 @@ func (v *verifier) segment(file segmentFile, from state.Position) (scanEnd, erro
 			}
 			return end, err
 		}
+		word, err := file.wordAt(next)
+		if err != nil || wordKind(word) == kindEnd {
+			return end, err // the end of a segment that is being ended is where it is found again
+		}
 		v.Pending++
 		v.pending = append(v.pending, next)
-		length, err := file.lengthAt(next)
-		if err != nil {
-			return end, err
-		}
-		from = next + state.Position(space(length))
+		from = next + state.Position(space(wordLength(word)))
 	}
 }
 
