@@ -115,7 +115,7 @@ const asked = 256 + 32
 
 // playRound asks for everything at once, kills remit when some of it was
 // answered, starts it again and asks for everything again, and for what depends
-// on it. The label and the fact are asked for first, or after the rest.
+// on it. The label and the fact are asked for first, or just as remit is killed.
 func playRound(t *testing.T, s *harness.Stack, person string, k int, first bool, kill int64) *round {
 	t.Helper()
 	client := s.Client(tokenFor(t, s, person))
@@ -139,7 +139,10 @@ func playRound(t *testing.T, s *harness.Stack, person string, k int, first bool,
 	}
 	burst()
 	if !first {
-		marks()
+		wait.Go(func() {
+			answered.await(t.Context(), kill) // and so before the kill or after it
+			marks()
+		})
 	}
 	wait.Go(func() {
 		answered.await(t.Context(), kill)
