@@ -18,26 +18,38 @@ import (
 // A client that is told something before remit is killed must find it true
 // afterwards, and what was committed without being told counts as well. Each
 // round has a person, and so a partition, of its own; remit is killed at a
-// random moment of it and started again.
+// random moment of it and started again. The rounds are shared out among a few
+// stacks: most of a round is waiting until Envoy has found remit again.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	s := startStack(t, "limits", patient, settlingSoon)
-	const rounds = 20
+	const rounds, stacks = 20, 4
+	var tallies [stacks]tally
+	t.Run("stacks", func(t *testing.T) {
+		for n := range stacks {
+			t.Run(fmt.Sprint(n+1), func(t *testing.T) {
+				t.Parallel()
+				s := startStack(t, "limits", patient, settlingSoon)
+				for i := n; i < rounds; i += stacks {
+					k := []int{1, 10, 100}[i%3]
+					t.Run(fmt.Sprintf("round %d, budget %d", i+1, k), func(t *testing.T) {
+						// Somewhere in each twentieth of the answers of a round.
+						kill := (int64(i)*asked + rand.Int64N(asked)) / rounds
+						playRound(t, s, fmt.Sprintf("user:crash-%d", i), k, i/stacks%2 == 0, kill).check(t, s, k, &tallies[n])
+					})
+				}
+				if out, err := s.Remit.Run(t.Context(), "log", "verify"); err != nil {
+					t.Errorf("after %d kills: %v\n%s", rounds/stacks, err, out)
+				}
+			})
+		}
+	})
 	var all tally
-	for i := range rounds {
-		k := []int{1, 10, 100}[i%3]
-		t.Run(fmt.Sprintf("round %d, budget %d", i+1, k), func(t *testing.T) {
-			// Somewhere in each twentieth of the answers of a round.
-			kill := (int64(i)*asked + rand.Int64N(asked)) / rounds
-			playRound(t, s, fmt.Sprintf("user:crash-%d", i), k, i%2 == 0, kill).check(t, s, k, &all)
-		})
+	for _, one := range tallies {
+		all.add(one)
 	}
 	t.Logf("over %d kills: %+v", rounds, all)
 	if all.Unanswered == 0 || all.Labels == 0 || all.Facts == 0 || all.Labels+all.Facts == 2*rounds {
 		t.Errorf("no kill came at a moment that matters: %+v", all)
-	}
-	if out, err := s.Remit.Run(t.Context(), "log", "verify"); err != nil {
-		t.Errorf("after %d kills: %v\n%s", rounds, err, out)
 	}
 }
 
@@ -46,6 +58,13 @@ type tally struct {
 	Unanswered    int // requests that remit did not answer
 	Untold        int // allows that were committed and never told
 	Labels, Facts int // that were there before the kill
+}
+
+func (t *tally) add(other tally) {
+	t.Unanswered += other.Unanswered
+	t.Untold += other.Untold
+	t.Labels += other.Labels
+	t.Facts += other.Facts
 }
 
 // The moment that matters most, made certain: remit dies between the commit of
