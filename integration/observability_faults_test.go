@@ -63,7 +63,6 @@ func faults() []fault {
 		packs("the policy fails", "value := 1 if input.request.method != \"\"\n\nvalue := 2 if input.request.method != \"\"\n\ndeny contains \"never\" if value == 3\n", "RemitPolicyFails"),
 		packs("a bad bundle", "deny contains\n", "RemitPolicyRefused"),
 		{"the source of the policy is away", []string{"RemitPolicySourceUnreachable"}, "", movePolicy("", ".away"), movePolicy(".away", "")},
-		{"the policy is slow", []string{"RemitSlow"}, "", slower, func(t *testing.T, w *watched) { w.removePack(t) }},
 		{"the journal's next file cannot be made", []string{"RemitStoreUnavailable"}, "", blockJournal, unblockJournal},
 		{"the issuer is down, and its keys get too old", []string{"RemitIssuerFails", "RemitKeysUnusable"}, "",
 			func(_ *testing.T, w *watched) { w.issuerDown.Store(true) },
@@ -89,6 +88,11 @@ func faults() []fault {
 				}
 			}},
 	}
+}
+
+// slowness is the fault that takes the processors too.
+func slowness() fault {
+	return fault{"the policy is slow", []string{"RemitSlow"}, "", slower, func(t *testing.T, w *watched) { w.removePack(t) }}
 }
 
 // slowPack counts to a number for every read of a ticket, and denies nothing.
