@@ -15,8 +15,9 @@
 //     depends on nothing but data is evaluated once
 //   - statement.go, assign.go, call.go, input.go: one function for each kind of
 //     statement; input.go reads each path of the input once an evaluation
-//   - index.go: rules whose first conditions compare the input with constants
-//     are found by what is there, and the others are not run
+//   - guard.go, index.go: rules whose first conditions ask the input for a member
+//     or compare it with constants are found by what is there, and the others are
+//     not run
 //   - value.go, composite.go, order.go: values, their order and equality as
 //     Rego has them; arena.go lends composites for one evaluation
 //   - builtin.go, native.go: builtins: a few of this engine's own, for all

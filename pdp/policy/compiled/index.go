@@ -4,35 +4,40 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ir"
+
+	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// worthwhile is how many rules a set must have to be indexed.
+// worthwhile is how many rules a set must have to be indexed, and how many
+// members of one object they must ask for to be found by what it has.
 const worthwhile = 4
 
 // index knows of the blocks of a function, one a rule, which can hold for an
-// input at all: those whose first conditions compare a path of the input with
-// constants are found by what is there, and the others are never run.
+// input at all: those whose first conditions are that a path of the input has
+// something, or is one of some constants, are found by what is there. The others
+// are never run.
 type index struct {
-	words  int      // of a bit for each block
-	always []uint64 // blocks without such a condition
-	groups []*group // by path
+	words    int      // of a bit for each block
+	always   []uint64 // blocks without such a condition
+	families []*family
+}
+
+// family are the groups of members of one object of the input.
+type family struct {
+	parent *reader // nil for the input itself
+	groups map[string]*group
+	all    []*group
 }
 
 // group are the blocks with a condition on one path.
 type group struct {
-	path  *reader
-	equal map[string][]int // constant → blocks
+	path    *reader
+	present []int            // blocks that ask for anything there
+	equal   map[string][]int // constant → blocks
 	// prefix maps what the text must begin with to blocks; lengths are those
 	// of the prefixes.
 	prefix  map[string][]int
 	lengths []int
-}
-
-// guard is a condition on one path of the input that a block begins with.
-type guard struct {
-	names  []string
-	texts  []string // one of them
-	prefix bool     // is what it begins with
 }
 
 // index makes the index of a function; nil where it would not help.
@@ -42,20 +47,18 @@ func (f *fn) index(blocks []*ir.Block) *index {
 	}
 	x := &index{words: (len(blocks) + 63) / 64}
 	x.always = make([]uint64, x.words)
-	groups, guarded := make(map[path]*group), 0
-	for i, b := range blocks {
-		g := f.guardOf(b)
+	families, guarded := make(map[path]*family), 0
+	for i, g := range f.chosen(blocks) {
 		if g == nil {
 			x.always[i/64] |= 1 << (i % 64)
 			continue
 		}
 		guarded++
-		at := pathOf(g.names)
-		if groups[at] == nil {
-			groups[at] = &group{path: f.reader(at), equal: make(map[string][]int), prefix: make(map[string][]int)}
-			x.groups = append(x.groups, groups[at])
+		if families[g.parent] == nil {
+			families[g.parent] = f.family(g.parent)
+			x.families = append(x.families, families[g.parent])
 		}
-		groups[at].put(g, i)
+		families[g.parent].group(f, g).put(g, i)
 	}
 	if guarded < worthwhile-2 {
 		return nil
@@ -63,7 +66,65 @@ func (f *fn) index(blocks []*ir.Block) *index {
 	return x
 }
 
+// chosen is the guard of each block that it is found by; nil for none. What a
+// text is says most; that there is something says enough where many members of
+// the same object are asked for.
+func (f *fn) chosen(blocks []*ir.Block) []*guard {
+	best, asked := make([]*guard, len(blocks)), make([][]guard, len(blocks))
+	names := make(map[path]map[string]bool)
+	for i, b := range blocks {
+		if best[i], asked[i] = f.guardsOf(b); best[i] != nil {
+			continue
+		}
+		for _, g := range asked[i] {
+			if names[g.parent] == nil {
+				names[g.parent] = make(map[string]bool)
+			}
+			names[g.parent][g.name] = true
+		}
+	}
+	for i := range best {
+		if best[i] == nil {
+			best[i] = rarest(asked[i], names)
+		}
+	}
+	return best
+}
+
+// rarest is the guard whose member is one of the most that are asked for, of the
+// same object; nil where all are of a few.
+func rarest(asked []guard, names map[path]map[string]bool) (best *guard) {
+	most := worthwhile - 1
+	for i := range asked {
+		if n := len(names[asked[i].parent]); asked[i].parent != "" && n > most {
+			best, most = &asked[i], n
+		}
+	}
+	return best
+}
+
+func (f *fn) family(parent path) *family {
+	made := &family{groups: make(map[string]*group)}
+	if parent != "" {
+		made.parent = f.reader(parent)
+	}
+	return made
+}
+
+// group is the one of a guard.
+func (m *family) group(f *fn, of *guard) *group {
+	g := m.groups[of.name]
+	if g == nil {
+		g = &group{path: f.reader(of.at), equal: make(map[string][]int), prefix: make(map[string][]int)}
+		m.groups[of.name], m.all = g, append(m.all, g)
+	}
+	return g
+}
+
 func (g *group) put(by *guard, block int) {
+	if by.texts == nil {
+		g.present = append(g.present, block)
+	}
 	for _, text := range by.texts {
 		if !by.prefix {
 			g.equal[text] = append(g.equal[text], block)
@@ -79,144 +140,59 @@ func (g *group) put(by *guard, block int) {
 // candidates marks the blocks that can hold.
 func (x *index) candidates(f *frame, room []uint64) {
 	copy(room, x.always)
-	for _, g := range x.groups {
-		v := g.path.read(f.run)
-		if v.k != str {
-			continue
-		}
-		for _, block := range g.equal[v.s] {
-			room[block/64] |= 1 << (block % 64)
-		}
-		for _, n := range g.lengths {
-			if n > len(v.s) {
-				continue
+	for _, m := range x.families {
+		m.candidates(f, room)
+	}
+}
+
+// candidates looks for what there is among what is asked for, or the other way
+// round, whichever is less.
+func (m *family) candidates(f *frame, room []uint64) {
+	if len(m.all) > worthwhile && m.parent != nil {
+		names, ok := f.namesOf(m.parent.read(f.run), len(m.all))
+		if ok {
+			for _, name := range names {
+				if g := m.groups[name]; g != nil {
+					g.candidates(f, room)
+				}
 			}
-			for _, block := range g.prefix[v.s[:n]] {
-				room[block/64] |= 1 << (block % 64)
-			}
+			return
+		}
+	}
+	for _, g := range m.all {
+		g.candidates(f, room)
+	}
+}
+
+// namesOf are the names of an object's members; not ok where there are more of
+// them than the limit.
+func (r *run) namesOf(v *val, limit int) (names []string, ok bool) {
+	object, isObject := v.of.(value.Object)
+	if !isObject {
+		return nil, v.k != set // which has what it holds as members
+	}
+	r.names = value.AppendNames(r.names[:0], value.From(object))
+	return r.names, len(r.names) <= limit
+}
+
+func (g *group) candidates(f *frame, room []uint64) {
+	v := g.path.read(f.run)
+	if v.defined() {
+		mark(room, g.present)
+	}
+	if v.k != str {
+		return
+	}
+	mark(room, g.equal[v.s])
+	for _, n := range g.lengths {
+		if n <= len(v.s) {
+			mark(room, g.prefix[v.s[:n]])
 		}
 	}
 }
 
-// guardOf finds the condition of a block, nil where it has none that is known.
-// What comes before it can neither fail nor be seen, so that leaving the block
-// out is the same as running it.
-func (f *fn) guardOf(b *ir.Block) *guard {
-	s := &search{fn: f, inputs: map[ir.Local][]string{ir.Input: {}}, literals: &literal{fn: f, made: make(map[ir.Local]val), fills: make(map[ir.Local]int)}}
-	for i, statement := range b.Stmts {
-		var following ir.Stmt
-		if i+1 < len(b.Stmts) {
-			following = b.Stmts[i+1]
-		}
-		if g, goOn := s.look(statement, following); g != nil || !goOn {
-			return g
-		}
+func mark(room []uint64, blocks []int) {
+	for _, block := range blocks {
+		room[block/64] |= 1 << (block % 64)
 	}
-	return nil
-}
-
-// search follows the statements before a guard.
-type search struct {
-	*fn
-	inputs   map[ir.Local][]string
-	literals *literal
-}
-
-func (s *search) look(statement, following ir.Stmt) (found *guard, goOn bool) {
-	switch st := statement.(type) {
-	case *ir.DotStmt:
-		from, isInput := s.at(st.Source)
-		key, isText := s.text(st.Key)
-		delete(s.inputs, st.Target)
-		if isInput && isText {
-			s.inputs[st.Target] = append(slices.Clone(from), key)
-		}
-		return nil, true
-	case *ir.AssignVarStmt:
-		from, isInput := s.at(st.Source)
-		delete(s.inputs, st.Target)
-		if isInput {
-			s.inputs[st.Target] = from
-		}
-		return nil, true
-	case *ir.EqualStmt:
-		return s.equality(st), true
-	case *ir.CallStmt:
-		return s.test(st, following), false
-	case *ir.ResetLocalStmt:
-		delete(s.inputs, st.Target)
-		return nil, true
-	case *ir.NotEqualStmt, *ir.IsArrayStmt, *ir.IsObjectStmt, *ir.IsSetStmt, *ir.IsDefinedStmt, *ir.IsUndefinedStmt, *ir.NopStmt:
-		return nil, true
-	default:
-		return nil, s.literals.take(statement)
-	}
-}
-
-// at is the path of the input that an operand holds.
-func (s *search) at(o ir.Operand) ([]string, bool) {
-	local, ok := o.Value.(*ir.Local)
-	if !ok {
-		return nil, false
-	}
-	names, ok := s.inputs[*local]
-	return names, ok
-}
-
-func (s *search) text(o ir.Operand) (string, bool) {
-	v := s.operandValue(o)
-	return v.s, v.k == str
-}
-
-func (s *search) equality(e *ir.EqualStmt) *guard {
-	for _, sides := range [][2]ir.Operand{{e.A, e.B}, {e.B, e.A}} {
-		names, isInput := s.at(sides[0])
-		text, isText := s.text(sides[1])
-		if isInput && isText && len(names) > 0 {
-			return &guard{names: names, texts: []string{text}}
-		}
-	}
-	return nil
-}
-
-// test reads a call that must be true: membership in a set of texts, or
-// startswith with a text.
-func (s *search) test(c *ir.CallStmt, following ir.Stmt) *guard {
-	holds, ok := following.(*ir.NotEqualStmt)
-	if !ok || len(c.Args) != 2 || !isOf(holds.A, c.Result) || !isFalse(holds.B) {
-		return nil
-	}
-	names, isInput := s.at(c.Args[0])
-	if !isInput || len(names) == 0 {
-		return nil
-	}
-	switch c.Func {
-	case "startswith":
-		if text, ok := s.text(c.Args[1]); ok {
-			return &guard{names: names, texts: []string{text}, prefix: true}
-		}
-	case "internal.member_2":
-		if local, ok := c.Args[1].Value.(*ir.Local); ok {
-			if texts := textsOf(s.literals.made[*local]); texts != nil {
-				return &guard{names: names, texts: texts}
-			}
-		}
-	}
-	return nil
-}
-
-// textsOf are the items of an array or a set of texts; nil for anything else.
-func textsOf(v val) (texts []string) {
-	if v.k != array && v.k != set {
-		return nil
-	}
-	all := true
-	each(v, func(_, item val) bool {
-		texts, all = append(texts, item.s), item.isString()
-		return all
-	})
-	if !all {
-		return nil
-	}
-	return texts
 }

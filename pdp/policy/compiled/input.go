@@ -73,6 +73,7 @@ func (r *reader) read(f *run) *val {
 		m := &f.paths[slot]
 		if !m.known {
 			f.follow(v, r.names[i], m)
+			f.usedPaths = append(f.usedPaths, int32(slot))
 		}
 		v = &m.v
 	}

@@ -68,6 +68,7 @@ func (p *function) result(f *frame) (*val, signal) {
 	f.leave(callee)
 	m := &f.memo[p.memo]
 	*m = memo{s == next, v}
+	f.usedMemo = append(f.usedMemo, int32(p.memo))
 	return &m.v, s
 }
 

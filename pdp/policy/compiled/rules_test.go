@@ -110,6 +110,7 @@ var guards = []string{
 	`input.tool == "t%d"`, `"t%d" == input.tool`, `input.tool in {"t%d", "u%[1]d"}`, `startswith(input.tool, "t%d")`,
 	`input.other.deep == "t%d"`, `input.n > %d`, `input.tool != "t%d"`, `x := input.tool; x == "t%d"`, `some x in input.list; x == "t%d"`,
 	`not input.tool == "t%d"`, `input.list[_] == "t%d"`, `input.tool in ["t%d"]`, `lower(input.tool) == "t%d"`, `input.tool == data.names[%d]`,
+	`input.args.a%d`, `input.args.a%d.n > 3`, `input.args.a%d == "x"`, `not input.args.a%d`, `input.args.b == %d`, `input.args["a%d"] in {"x", "y"}`,
 }
 
 // A rule that the index leaves out is one that would not have held.
@@ -129,12 +130,36 @@ func TestTheIndexLeavesOutWhatCannotHold(t *testing.T) {
 			if random.IntN(8) == 0 {
 				tool = []string{"7", "null", `["t1"]`, `""`, `"t10"`}[random.IntN(5)]
 			}
-			b.agree(t, inputOf(t, fmt.Sprintf(`{"go": %t, "tool": %s, "n": %d, "list": ["t%d", "x"], "other": {"deep": "t%d"}}`,
-				random.IntN(4) > 0, tool, random.IntN(8), random.IntN(9), random.IntN(9))))
+			b.agree(t, inputOf(t, fmt.Sprintf(`{"go": %t, "tool": %s, "n": %d, "list": ["t%d", "x"], "other": {"deep": "t%d"}, "args": %s}`,
+				random.IntN(4) > 0, tool, random.IntN(8), random.IntN(9), random.IntN(9), arguments(random))))
 		}
 		b.agree(t, inputOf(t, `{"go": true}`))
 		b.agree(t, inputOf(t, `7`))
 	}
+}
+
+// arguments are few or many of those that rules ask for, or no object at all.
+func arguments(random *rand.Rand) string {
+	if random.IntN(8) == 0 {
+		return []string{"null", `["a1"]`, `"a1"`, "{}"}[random.IntN(4)]
+	}
+	members := []string{`"b": ` + fmt.Sprint(random.IntN(8))}
+	for i := range random.IntN(12) {
+		value := []string{`"x"`, `"y"`, "false", "null", `{"n": 2}`, `{"n": 5}`}[random.IntN(6)]
+		members = append(members, fmt.Sprintf(`"a%d": %s`, i, value))
+	}
+	return "{" + strings.Join(members, ", ") + "}"
+}
+
+// Rules that ask for a member of what was replaced by a set find it there.
+func TestTheIndexAsksASetForItsMembers(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("package p\nd := x if x := q with input.args as {\"a3\", \"a7\"}\n")
+	for i := range 20 {
+		fmt.Fprintf(&text, "q contains %d if input.args.a%[1]d\n", i)
+	}
+	b := engines(t, "data.p.d", value.Obj(), Options{}, Module{Text: []byte(text.String())})
+	b.agree(t, inputOf(t, `{"args": {"a5": 1}}`))
 }
 
 // What a rule set is used for, under replacement too.

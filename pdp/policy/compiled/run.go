@@ -40,11 +40,16 @@ type run struct {
 	// the documents in force: a with has its own.
 	memo  []memo
 	paths []place
-	arena arena
+	// usedMemo and usedPaths are the slots that are filled: there may be many
+	// more of rules that do not concern the request.
+	usedMemo, usedPaths []int32
+	arena               arena
 	// args are the arguments of the builtin that is called.
 	args []val
-	// bits mark the rules that can hold, of the functions under way.
-	bits []uint64
+	// bits mark the rules that can hold, of the functions under way; names are of
+	// an object that the index looks at.
+	bits  []uint64
+	names []string
 
 	steps    int
 	bytes    int
@@ -242,8 +247,10 @@ func (p *Program) release(r *run) {
 	if r.unhook != nil {
 		r.unhook()
 	}
-	clear(r.memo)
-	for i := range r.paths {
+	for _, i := range r.usedMemo {
+		r.memo[i] = memo{}
+	}
+	for _, i := range r.usedPaths {
 		r.paths[i].memo = memo{}
 	}
 	if len(r.stack) > 1<<14 {
@@ -251,8 +258,15 @@ func (p *Program) release(r *run) {
 	}
 	clear(r.stack[:min(r.high, len(r.stack))])
 	clear(r.args)
+	if cap(r.names) > 1<<8 {
+		r.names = nil
+	}
+	clear(r.names[:cap(r.names)])
 	r.arena.reset()
-	*r = run{stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, arena: r.arena, args: r.args[:0], bits: r.bits[:0]}
+	*r = run{
+		stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, usedMemo: r.usedMemo[:0], usedPaths: r.usedPaths[:0],
+		arena: r.arena, args: r.args[:0], bits: r.bits[:0], names: r.names[:0],
+	}
 	for _, f := range r.frames {
 		f.l = nil
 	}

@@ -127,6 +127,7 @@ func (f *fn) with(c *code, s *ir.WithStmt) {
 	c.do(func(f *frame) signal {
 		r := f.run
 		input, data, memos, paths := r.input, r.data, r.memo, r.paths
+		usedMemo, usedPaths := r.usedMemo, r.usedPaths
 		if replacement := *v.at(f); ofInput {
 			r.input = upsert(input, path, replacement)
 		} else {
@@ -135,6 +136,7 @@ func (f *fn) with(c *code, s *ir.WithStmt) {
 		r.memo, r.paths = make([]memo, len(memos)), make([]place, len(paths))
 		out := runBlock(block, f)
 		r.input, r.data, r.memo, r.paths = input, data, memos, paths
+		r.usedMemo, r.usedPaths = usedMemo, usedPaths // what was used in it is gone
 		if out == next || out == broken || out >= done {
 			return out
 		}
