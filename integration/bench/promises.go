@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,10 @@ const rotated = 1000
 // promises plays what is hard on the server that was measured, then stops it and
 // holds its journal against every answer that it gave in the whole run.
 func (b *bench) promises(ctx context.Context) error {
+	// What was measured meanwhile took longer than a connection gets old.
+	if err := errors.Join(b.remit.client.Close(), b.remit.dial()); err != nil {
+		return err
+	}
 	if err := b.rotate(); err != nil {
 		return err
 	}

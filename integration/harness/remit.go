@@ -2,11 +2,13 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -93,7 +95,33 @@ func (r *Remit) PID() int { return r.process.cmd.Process.Pid }
 func (r *Remit) Kill() { r.process.stop(syscall.SIGKILL) }
 
 // Pause holds remit as it is, alive and silent, until Resume (SIGSTOP, SIGCONT).
-func (r *Remit) Pause() error { return syscall.Kill(r.process.cmd.Process.Pid, syscall.SIGSTOP) }
+// It returns when none of its threads runs any more: a busy machine may let them
+// answer for a while after the signal.
+func (r *Remit) Pause() error {
+	pid := r.process.cmd.Process.Pid
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(10 * time.Second); !stopped(pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return errors.New("remit goes on after SIGSTOP")
+		}
+	}
+	return nil
+}
+
+// stopped reports whether all threads of a process are held (proc_pid_stat(5)).
+func stopped(pid int) bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, task := range tasks {
+		text, readErr := os.ReadFile(task)
+		_, state, _ := strings.Cut(string(text), ") ")
+		if readErr != nil || !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return err == nil && len(tasks) > 0
+}
 
 // Resume lets remit go on after Pause.
 func (r *Remit) Resume() error { return syscall.Kill(r.process.cmd.Process.Pid, syscall.SIGCONT) }
