@@ -67,6 +67,10 @@ func (b *bench) profile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.agents.Everybody() // as for the one that is measured: what is live has been seen
+	if err := p.client.Once(liveAgents, inFlight); err != nil {
+		return err
+	}
 	if _, err := p.measure(2 * time.Second); err != nil {
 		return err
 	}
