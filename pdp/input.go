@@ -203,7 +203,7 @@ func workloadInput(c *Case) value.Value {
 	return value.Obj(
 		value.M("id", value.Str(w.ID)),
 		value.M("trust_domain", value.Str(w.TrustDomain)),
-		value.M("credential", credentialFields.Of(&shown{&w.Credential, c.Now})),
+		value.M("credential", credentialFields.Box(shown{&w.Credential, c.Now})),
 	)
 }
 
@@ -221,7 +221,7 @@ var timeFields = value.NewFields(
 )
 
 // TimeInput is `input.time` of a moment.
-func TimeInput(t time.Time) value.Value { return timeFields.Of(&t) }
+func TimeInput(t time.Time) value.Value { return timeFields.Box(t) }
 
 // operation spells an unset operation out as what it counts as.
 func (a *Action) operation() Operation { return Operations[a.Operation.Index()] }

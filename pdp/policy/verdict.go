@@ -29,7 +29,8 @@ func readVerdict(result value.Value, declared *pdp.Declarations) (pdp.Verdict, e
 		return pdp.Verdict{}, r.err()
 	}
 	v := pdp.Verdict{Response: readResponse(r)}
-	if metadata := r.member("dynamic_metadata"); metadata.is(value.Map) {
+	// A pack's part is merged with those of all others, most often to nothing.
+	if metadata := r.member("dynamic_metadata"); metadata.is(value.Map) && !metadata.of.Empty() {
 		v.Metadata = metadata.of.Copy()
 	}
 	allowed, effect := r.member("allowed"), r.member("effect")

@@ -34,6 +34,8 @@ type settlement struct {
 	id       string
 	flight   *InFlight
 	at       int64
+	outcome  pdp.Outcome // of Input
+	view     value.View[settlement]
 }
 
 // Release implements [pdp.Settlement].
@@ -41,34 +43,53 @@ func (s *settlement) Release() { s.held.Release() }
 
 // Input implements [pdp.Settlement]: `input` of the outcome rules.
 func (s *settlement) Input(o pdp.Outcome) value.Value {
-	state := s.held.State()
-	agent, session := state.Agents[s.flight.Agent], state.Sessions[s.flight.Session]
-	in := []value.Member{
-		value.M("action", value.Obj(
+	s.outcome = o
+	return settlementFields.In(&s.view, s)
+}
+
+type settlementField = value.Field[settlement]
+
+// settlementFields are read when a policy asks: most have no outcome rules.
+var settlementFields = value.NewFields(
+	settlementField{Name: "action", Read: func(s *settlement) value.Value {
+		return value.Obj(
 			value.M("tool", value.Str(s.flight.Action.Tool)),
-			value.M("operation", value.Str(operationName(s.flight.Action.Operation))))),
-		value.M("target", value.Obj(
+			value.M("operation", value.Str(operationName(s.flight.Action.Operation))))
+	}},
+	settlementField{Name: "target", Read: func(s *settlement) value.Value {
+		return value.Obj(
 			value.M("system", value.Str(s.flight.Action.System)),
 			value.M("resource", value.Str(s.flight.Target)),
 			value.M("sensitivity", value.Str(levelName(int8(s.flight.Action.Level)))),
-			value.M("level", value.Int(int64(s.flight.Action.Level))))),
-		value.M("outcome", value.Obj(
-			value.M("state", value.Str(string(o.State))),
-			value.M("source", value.Str(o.Source)),
-			value.M("status", value.Int(int64(o.Status))),
-			value.M("attempts", value.Int(int64(o.Attempts))),
-			value.M("content_type", value.OptStr(o.ContentType)),
-			value.M("details", value.OptStr(o.Details)),
-			value.M("bytes", value.Obj(value.M("sent", value.Int(o.RequestBytes)), value.M("received", value.Int(o.ResponseBytes)))))),
-		value.M("time", pdp.TimeInput(time.Unix(0, s.at))),
-	}
-	if agent != nil {
-		in = append(in, value.M("agent", value.Obj(value.M("id", value.Str(agent.Is.ID)), value.M("issuer", value.OptStr(agent.Is.Issuer)))))
-	}
-	if session != nil {
-		in = append(in, value.M("session", value.Obj(value.M("id", value.Str(session.ID)), value.M("labels", labelsValue(session.Labels, s.at)))))
-	}
-	return value.Obj(in...)
+			value.M("level", value.Int(int64(s.flight.Action.Level))))
+	}},
+	settlementField{Name: "outcome", Read: func(s *settlement) value.Value { return outcomeInput(&s.outcome) }},
+	settlementField{Name: "time", Read: func(s *settlement) value.Value { return pdp.TimeInput(time.Unix(0, s.at)) }},
+	settlementField{Name: "agent", Read: func(s *settlement) value.Value {
+		agent := s.held.State().Agents[s.flight.Agent]
+		if agent == nil {
+			return value.Nothing
+		}
+		return value.Obj(value.M("id", value.Str(agent.Is.ID)), value.M("issuer", value.OptStr(agent.Is.Issuer)))
+	}},
+	settlementField{Name: "session", Read: func(s *settlement) value.Value {
+		session := s.held.State().Sessions[s.flight.Session]
+		if session == nil {
+			return value.Nothing
+		}
+		return value.Obj(value.M("id", value.Str(session.ID)), value.M("labels", labelsValue(session.Labels, s.at)))
+	}},
+)
+
+func outcomeInput(o *pdp.Outcome) value.Value {
+	return value.Obj(
+		value.M("state", value.Str(string(o.State))),
+		value.M("source", value.Str(o.Source)),
+		value.M("status", value.Int(int64(o.Status))),
+		value.M("attempts", value.Int(int64(o.Attempts))),
+		value.M("content_type", value.OptStr(o.ContentType)),
+		value.M("details", value.OptStr(o.Details)),
+		value.M("bytes", value.Obj(value.M("sent", value.Int(o.RequestBytes)), value.M("received", value.Int(o.ResponseBytes)))))
 }
 
 // Commit implements [pdp.Settlement].

@@ -13,13 +13,14 @@ type cellView struct {
 	keyed              bool
 	now                int64
 	lost, completeFrom int64
+	view               value.View[cellView]
 }
 
 func (v *cellView) value() value.Value {
 	if v.fact.Kind == pdp.FactRing {
-		return ringFields.Of(v)
+		return ringFields.In(&v.view, v)
 	}
-	return lastFields.Of(v)
+	return lastFields.In(&v.view, v)
 }
 
 type cellField = value.Field[cellView]
@@ -96,15 +97,16 @@ func (v *cellView) entries() value.Value {
 	points := make([]pointView, len(v.cell.Points))
 	items := make([]value.Value, len(points))
 	for i := range points {
-		points[i] = pointView{&v.cell.Points[len(points)-1-i], v.now}
-		items[i] = pointFields.Of(&points[i])
+		points[i] = pointView{Point: &v.cell.Points[len(points)-1-i], now: v.now}
+		items[i] = pointFields.In(&points[i].view, &points[i])
 	}
 	return value.List(items...)
 }
 
 type pointView struct {
 	*Point
-	now int64
+	now  int64
+	view value.View[pointView]
 }
 
 type pointField = value.Field[pointView]

@@ -16,7 +16,7 @@ type windowsView struct {
 }
 
 func windowsOf(a *Activity, now, lost int64) value.Value {
-	return windowsFields.Of(&windowsView{a, now, lost})
+	return windowsFields.Box(windowsView{a, now, lost})
 }
 
 type windowsField = value.Field[windowsView]
@@ -29,7 +29,7 @@ var windowsFields = value.NewFields(
 
 func (v *windowsView) window(i int) value.Value {
 	size := windowSizes[i].Size
-	return windowFields.Of(&windowView{v.Windows[i].at(v.now, size), v.lost > 0 && v.lost >= v.now-size})
+	return windowFields.Box(windowView{v.Windows[i].at(v.now, size), v.lost > 0 && v.lost >= v.now-size})
 }
 
 type windowView struct {
@@ -62,9 +62,9 @@ const anyNumber = 1<<53 - 1
 
 func (v *windowView) between(current, previous uint32) value.Value {
 	if v.unknown {
-		return intervalFields.Of(&interval{int64(current), anyNumber})
+		return intervalFields.Box(interval{int64(current), anyNumber})
 	}
-	return intervalFields.Of(&interval{int64(current), int64(current) + int64(previous)})
+	return intervalFields.Box(interval{int64(current), int64(current) + int64(previous)})
 }
 
 type interval struct{ lo, hi int64 }

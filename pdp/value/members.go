@@ -15,6 +15,16 @@ func (v Value) Members() Members {
 	return all
 }
 
+// Empty reports whether v is an object without members.
+func (v Value) Empty() bool {
+	if v.obj == nil {
+		return false
+	}
+	empty := true
+	v.obj.Range(func(string, Value) bool { empty = false; return false })
+	return empty
+}
+
 // materialised returns the members of an object that is made of nothing else.
 func materialised(o Object) (Members, bool) {
 	switch m := o.(type) {

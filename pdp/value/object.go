@@ -199,6 +199,15 @@ func (f *Fields[T]) In(v *View[T], t *T) Value {
 	return From(v)
 }
 
+// Box returns t, which it keeps a copy of, as an object.
+func (f *Fields[T]) Box(t T) Value {
+	boxed := &struct {
+		view View[T]
+		of   T
+	}{of: t}
+	return f.In(&boxed.view, &boxed.of)
+}
+
 // View reads a struct as an object. The zero View is good for [Fields.In], and
 // reads nothing before that.
 type View[T any] struct {

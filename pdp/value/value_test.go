@@ -209,3 +209,17 @@ func TestCopy(t *testing.T) {
 		t.Errorf("got %s, want %s", got, before)
 	}
 }
+
+func TestEmptyIsAnObjectWithoutMembers(t *testing.T) {
+	for _, c := range []struct {
+		v    Value
+		want bool
+	}{
+		{Obj(), true}, {Obj(M("a", NullValue())), false}, {Obj(M("a", Nothing)), true},
+		{Nothing, false}, {List(), false}, {Str(""), false},
+	} {
+		if got := c.v.Empty(); got != c.want {
+			t.Errorf("%s: %v", AppendJSON(nil, c.v), got)
+		}
+	}
+}
