@@ -2,9 +2,7 @@ package state
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -303,11 +301,4 @@ func checkKey(e *pdp.Envelope) string {
 func targetHash(id string) uint64 {
 	sum := sha256.Sum256(append(make([]byte, 0, 256), id...))
 	return binary.BigEndian.Uint64(sum[:8])
-}
-
-// newSessionID returns an id that nobody can guess.
-func newSessionID() string {
-	var b [10]byte
-	rand.Read(b[:]) // never fails since Go 1.24
-	return "s_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }
