@@ -105,15 +105,16 @@ func (t *turn) find(c *pdp.Case, revocations *Revocations) {
 func (t *turn) byRef(ref Ref, shared bool, revocations *Revocations) {
 	t.ref, t.shared = ref, shared
 	s := t.state.Sessions[t.state.Refs[ref]]
+	closed := s != nil && s.Closed && t.at <= s.Expires // so long not even the agent's own gives way
 	switch {
 	case s == nil && t.state.hasEnded(ref, t.at):
 		t.ended = &Session{Ref: ref, Closed: true}
 	case s == nil:
-	case s.Shared && !s.Closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
+	case s.Shared && !closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
 		t.afterRevocation = true
 	case !s.ended(t.at):
 		t.session = s
-	case !s.Shared || s.Closed && t.at <= s.Expires:
+	case !s.Shared || closed:
 		t.ended = s // a new one under the same name would shed its age
 	}
 }
