@@ -11,6 +11,7 @@ import (
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
+	"github.com/remit-pdp/remit/pdp/state/statetest"
 )
 
 // tryOrder carries out an order about a session of the agent's partition.
@@ -117,6 +118,20 @@ func TestClosingShedsNoLabel(t *testing.T) {
 	r.claim("next").expectLabel("asked before the session begins", "secret", true, false)
 	r.allowed()
 	r.expectLabel("in the new session", "secret", true, false)
+}
+
+// The same where the agent ends it itself.
+func TestEndingItsSessionShedsNoLabel(t *testing.T) {
+	p := state.NewPartition(statetest.Key(1))
+	first := statetest.Entry(p, "first")
+	p.Apply(first)
+	e := statetest.Entry(p, "end")
+	e.At = first.At + int64(30*time.Hour)
+	e.Effects = &state.Effects{Question: pdp.AboutEnding, Agent: first.Effects.Agent, Session: "s", Action: state.Acted{Effect: pdp.Allow}, Close: true}
+	p.Apply(e)
+	if agent := p.Agents[first.Effects.Agent]; !p.Sessions["s"].Closed || agent.LastSeen != e.At {
+		t.Errorf("closed %v, there until %s after it began", p.Sessions["s"].Closed, time.Duration(agent.LastSeen-first.At))
+	}
 }
 
 // A released session goes on with its history, its limits and its labels; it is
