@@ -145,9 +145,12 @@ func (a *Agent) carries(label string) bool { return a != nil && a.Labels.have(la
 // has reports whether a session has a label: its own, or one of the agent's
 // that reaches it.
 func (p *Partition) has(s *Session, label string) bool {
+	if s.Labels.have(label) {
+		return true
+	}
 	agent := p.Agents[s.Agent]
-	if s.Labels.have(label) || agent == nil {
-		return s.Labels.have(label)
+	if agent == nil {
+		return false
 	}
 	i, carried := agent.Labels.find(label)
 	return carried && s.reachedBy(&agent.Labels[i])
