@@ -12,7 +12,8 @@
 //	             came in through, and the agent carries it no longer: it is off
 //	             every session that it had only reached, and off those that begin
 //	             later. A session that picked it up itself keeps it, and passes it
-//	             on. What brings the label in again brings it back
+//	             on, as long as it is remembered. What brings the label in again
+//	             brings it back
 //
 // What was allowed before is in flight and settles as usual, and a check of it
 // that is repeated gets its recorded answer. An order and a decision wait for

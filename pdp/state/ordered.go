@@ -95,7 +95,9 @@ type Cleared struct {
 // had reached and off those that begin later, except where that could shed what
 // nobody looked at (invariant 12): another session that picked the label up
 // itself keeps it, and the agent carries it from there; and a session that was
-// admitted alone never had what its agent carried before.
+// admitted alone never had what its agent carried before. Of sessions that are not
+// remembered any more there is nothing but what the agent carries: that goes, or
+// nobody could ever clear it.
 func (p *Partition) clearLabel(s *Session, agent *Agent, label string, seq uint64) {
 	s.Labels.remove(label)
 	if s.Alone || len(p.KeptBy(s.ID, label)) > 0 {
