@@ -3,8 +3,10 @@ package pdp
 import (
 	"crypto/hmac"
 	"crypto/rand"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 	"sync/atomic"
 )
 
@@ -59,4 +61,12 @@ func (ids *IDs) Partition(id string) (PartitionKey, error) {
 		return PartitionKey{}, ErrForged
 	}
 	return PartitionKey(raw[:16]), nil
+}
+
+// NewName returns a name that nobody can guess and nothing else has: prefix and
+// 16 letters and digits.
+func NewName(prefix string) string {
+	var b [10]byte
+	rand.Read(b[:]) // never fails since Go 1.24
+	return prefix + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 }

@@ -92,9 +92,5 @@ type Revoker interface {
 	Revocations() []Revocation
 }
 
-// The ways an order is refused.
-var (
-	ErrBadOrder      = errors.New("the order cannot be carried out as it stands")
-	ErrNoSuchSession = errors.New("no such session is remembered")
-	ErrNotRevoked    = errors.New("there is no such revocation")
-)
+// ErrNotRevoked says that there is nothing to lift.
+var ErrNotRevoked = errors.New("there is no such revocation")

@@ -20,8 +20,8 @@ func newLog() *cobra.Command {
 		Use:   "log",
 		Short: "Read the decision log",
 		Long: `Read the decision log: what was decided about whom and why, what became of it,
-and when the policies changed. It is read from the journal in the state
-directory, also while remit serves.`,
+when the policies changed and what operators ordered. It is read from the journal
+in the state directory, also while remit serves.`,
 	}
 	log.AddCommand(newLogTail(), newLogShow(), newLogVerify())
 	return log
@@ -108,10 +108,10 @@ func printTail(ctx context.Context, out io.Writer, journal *localstore.Reader, l
 func newLogShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID",
-		Short: "Print everything that is known of a decision or a revocation",
-		Long: `Print the record of a decision and its outcome, or a revocation and its end, as
-JSON. ID is its id, or a part of it of at least 8 characters, as remit log tail
-prints it.`,
+		Short: "Print everything that is known of a decision, a revocation or an order",
+		Long: `Print the record of a decision and its outcome, a revocation and its end, or an
+operator's order about a session, as JSON. ID is its id, or a part of it of at
+least 8 characters, as remit log tail prints it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args[0]) < 8 {
@@ -130,7 +130,7 @@ prints it.`,
 				return printIndented(cmd.OutOrStdout(), audit.Event(at, e))
 			})
 			if err == nil && !found {
-				err = fmt.Errorf("no decision or revocation %q is in the journal", args[0])
+				err = fmt.Errorf("no decision, revocation or order %q is in the journal", args[0])
 			}
 			return err
 		},
@@ -145,6 +145,8 @@ func idOf(e *state.Entry) string {
 		return e.Settling.ID
 	case e.Revoking != nil:
 		return e.Revoking.ID
+	case e.Ordering != nil:
+		return e.Ordering.ID
 	default:
 		return ""
 	}

@@ -131,7 +131,7 @@ func TestHelpTeaches(t *testing.T) {
 			t.Errorf("%v --help: %v\n%s", args, err, out)
 		}
 	}
-	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"eval"}, {"init"}, {"log"}, {"log", "tail"}, {"log", "show"}, {"log", "verify"}, {"session"}, {"session", "list"}, {"session", "show"}, {"config"}, {"config", "show"}, {"config", "reference"}, {"catalog"}, {"catalog", "explain"}, {"catalog", "import"}, {"catalog", "drift"}, {"version"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"check"}, {"eval"}, {"init"}, {"log"}, {"log", "tail"}, {"log", "show"}, {"log", "verify"}, {"session"}, {"session", "list"}, {"session", "show"}, {"session", "close"}, {"session", "release"}, {"session", "clear-label"}, {"config"}, {"config", "show"}, {"config", "reference"}, {"catalog"}, {"catalog", "explain"}, {"catalog", "import"}, {"catalog", "drift"}, {"version"}} {
 		walk(args...)
 	}
 	if out, err := run(t, "version"); err != nil || !strings.Contains(out, "remit ") {

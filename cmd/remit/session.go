@@ -19,11 +19,19 @@ import (
 func newSession() *cobra.Command {
 	session := &cobra.Command{
 		Use:   "session",
-		Short: "See the sessions and what each has done",
+		Short: "See the sessions and what each has done, and end, release or clear one",
 		Long: `See the sessions and what is remembered of each, as a policy would see it now.
-It is read from the state directory, also while remit serves.`,
+It is read from the state directory, also while remit serves.
+
+An operator closes a session for good, releases one from quarantine, or clears a
+label off one, with a reason. The remit that serves carries it out; when the
+command returns, it counts, also after a restart. It is on the disk, with who did
+it and why: remit log tail shows it.`,
+		Args: cobra.NoArgs, // a misspelt order must not look as if it were done
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	session.AddCommand(newSessionList(), newSessionShow())
+	session.AddCommand(newSessionOrders()...)
 	return session
 }
 

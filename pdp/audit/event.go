@@ -15,8 +15,8 @@ import (
 )
 
 // Event returns an entry as an object, with the members "type" (decision,
-// outcome, activation, revocation, lift), "position" (of the entry in the journal) and
-// "timestamp" (RFC 3339, UTC) first.
+// outcome, activation, revocation, lift, order), "position" (of the entry in the
+// journal) and "timestamp" (RFC 3339, UTC) first.
 func Event(at state.Position, e *state.Entry) value.Value {
 	members := []value.Member{
 		value.M("position", value.Int(int64(at))),
@@ -34,6 +34,8 @@ func Event(at state.Position, e *state.Entry) value.Value {
 		members = append(members, outcome(e.Settling)...)
 	case e.Revoking != nil:
 		members = append(members, value.M("type", value.Str(revocationType(e))), value.M("revocation", state.ShowRevocation(e.Revoking)))
+	case e.Ordering != nil:
+		members = append(members, value.M("type", value.Str("order")), value.M("order", order(e.Ordering)))
 	default:
 		members = append(members, value.M("type", value.Str("activation")), value.M("bundles", bundle(e.Generation)),
 			value.M("problem", value.OptStr(e.Problem)))
@@ -46,6 +48,16 @@ func revocationType(e *state.Entry) string {
 		return "lift"
 	}
 	return "revocation"
+}
+
+func order(o *state.Ordering) value.Value {
+	return value.Obj(
+		value.M("id", value.Str(o.ID)),
+		value.M("kind", value.Str(string(o.Order.Kind))),
+		value.M("session", value.Str(o.Order.Session)),
+		value.M("label", value.OptStr(o.Order.Label)),
+		value.M("reason", value.Str(o.Order.Reason)),
+		value.M("actor", value.Str(o.Order.Actor)))
 }
 
 // decision is OPA's event, and what OPA does not know.

@@ -68,6 +68,7 @@ func TestTypes(t *testing.T) {
 		"outcome":    {Kind: state.Settled, Settling: &state.Settling{ID: "id", State: pdp.OutcomeDone}},
 		"revocation": {Kind: state.Revoked, Revoking: &pdp.Revocation{ID: "r_1", Kind: pdp.RevokedAgent, Subject: "a"}},
 		"lift":       {Kind: state.Lifted, Revoking: &pdp.Revocation{ID: "r_1", Kind: pdp.RevokedAgent, Subject: "a"}},
+		"order":      {Kind: state.Ordered, Ordering: &state.Ordering{ID: "o_1"}},
 		"activation": {Kind: state.Activated, Generation: "g2"},
 	} {
 		if got := audit.Event(1, e).Get("type").Text(); got != want {
@@ -75,6 +76,38 @@ func TestTypes(t *testing.T) {
 		}
 		if audit.Line(e) == "" {
 			t.Errorf("%s has no line", want)
+		}
+	}
+}
+
+// An order says who ordered what and why, to a program and to a person.
+func TestOrders(t *testing.T) {
+	for kind, want := range map[pdp.SessionOrderKind]string{
+		pdp.CloseSession:   "  CLOSED     session s_1  by ada: looked at  (o_1)",
+		pdp.ReleaseSession: "  RELEASED   session s_1  by ada: looked at  (o_1)",
+		pdp.ClearLabel:     "  CLEARED    secret off session s_1  by ada: looked at  (o_1)",
+	} {
+		o := pdp.SessionOrder{Kind: kind, Session: "s_1", Reason: "looked at", Actor: "ada"}
+		label := "null"
+		if kind == pdp.ClearLabel {
+			o.Label, label = "secret", `"secret"`
+		}
+		e := &state.Entry{Kind: state.Ordered, At: 1_800_000_000_000_000_000, Seq: 3, Ordering: &state.Ordering{ID: "o_1", Order: o}}
+		if line := audit.Line(e); !strings.HasSuffix(line, want) {
+			t.Errorf("%q, want %q", line, want)
+		}
+		var event struct {
+			Type, Partition, Timestamp string
+			Seq                        int
+			Order                      map[string]any
+		}
+		if err := json.Unmarshal(value.AppendJSON(nil, audit.Event(7, e)), &event); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := json.Marshal(event.Order["label"])
+		if err != nil || string(shown) != label || event.Type != "order" || event.Seq != 3 || event.Timestamp != "2027-01-15T08:00:00Z" || event.Order["id"] != "o_1" ||
+			event.Order["kind"] != string(kind) || event.Order["session"] != "s_1" || event.Order["reason"] != "looked at" || event.Order["actor"] != "ada" {
+			t.Errorf("%s: %+v", kind, event)
 		}
 	}
 }

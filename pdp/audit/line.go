@@ -20,6 +20,8 @@ func Line(e *state.Entry) string {
 		return fmt.Sprintf("%s  outcome    %s, status %d  (%s)", when, s.State, s.Status, short(s.ID))
 	case e.Revoking != nil:
 		return when + revocationLine(e)
+	case e.Ordering != nil:
+		return when + orderLine(e.Ordering)
 	case e.Problem != "":
 		return fmt.Sprintf("%s  generation %s was refused: %s", when, e.Generation, e.Problem)
 	default:
@@ -37,6 +39,17 @@ func revocationLine(e *state.Entry) string {
 		line += "  until " + r.Until.Format(time.RFC3339)
 	}
 	return printable(line + "  (" + r.ID + ")")
+}
+
+// done are the words for orders that were carried out.
+var done = map[pdp.SessionOrderKind]string{pdp.CloseSession: "CLOSED", pdp.ReleaseSession: "RELEASED", pdp.ClearLabel: "CLEARED"}
+
+func orderLine(o *state.Ordering) string {
+	what := "session " + o.Order.Session
+	if o.Order.Label != "" {
+		what = o.Order.Label + " off " + what
+	}
+	return printable(fmt.Sprintf("  %-9s  %s  by %s: %s  (%s)", done[o.Order.Kind], what, o.Order.Actor, o.Order.Reason, o.ID))
 }
 
 func decisionLine(r *state.Record) string {

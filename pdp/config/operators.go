@@ -2,7 +2,7 @@ package config
 
 import "path/filepath"
 
-// Operators is where operators revoke. It is a Unix socket: whoever calls is
+// Operators is where operators give their orders. It is a Unix socket: whoever calls is
 // who the kernel says they are.
 type Operators struct {
 	// Address is "unix:PATH"; empty is operators.sock in the state directory.

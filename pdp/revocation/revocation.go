@@ -26,15 +26,10 @@ package revocation
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
@@ -61,20 +56,22 @@ func (r *Revoker) Revoke(ctx context.Context, o pdp.RevocationOrder) (pdp.Acknow
 		return pdp.Acknowledgement{}, err
 	}
 	point := pdp.Revocation{
-		ID: newID(), Kind: o.Kind, Subject: o.Subject, Issuer: o.Issuer, Reason: o.Reason, Actor: o.Actor, At: r.now().Round(0),
+		ID: pdp.NewName("r_"), Kind: o.Kind, Subject: o.Subject, Issuer: o.Issuer, Reason: o.Reason, Actor: o.Actor, At: r.now().Round(0),
 	}
 	if o.For > 0 {
 		point.Until = point.At.Add(o.For)
 	}
 	var own bool
 	if o.Kind == pdp.RevokedSession {
-		session, err := r.session(ctx, o.Subject)
+		var forgotten time.Time
+		err := state.VisitSession(ctx, r.store, o.Subject, func(_ *state.Partition, s *state.Session) {
+			own, forgotten = s.Shared, time.Unix(0, s.Forgotten())
+		})
 		if err != nil {
 			return pdp.Acknowledgement{}, err
 		}
-		own = session.Shared
 		// Nothing is found under the session's name any more after this.
-		if forgotten := time.Unix(0, session.Forgotten()); point.Until.IsZero() || point.Until.After(forgotten) {
+		if point.Until.IsZero() || point.Until.After(forgotten) {
 			point.Until = forgotten
 		}
 	}
@@ -123,33 +120,6 @@ func (r *Revoker) count(ctx context.Context, point *pdp.Revocation) (sessions in
 	return sessions
 }
 
-var errFound = errors.New("found")
-
-// session finds a session, open or not. The copy is of its head alone.
-func (r *Revoker) session(ctx context.Context, id string) (found state.Session, err error) {
-	err = r.store.Partitions(ctx, func(p *state.Partition) error {
-		if s := p.Sessions[id]; s != nil {
-			found = state.Session{ID: s.ID, Shared: s.Shared, Expires: s.Expires}
-			return errFound
-		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, errFound):
-		return found, nil
-	case err != nil:
-		return found, fmt.Errorf("look for session %s: %w", id, err)
-	default:
-		return found, fmt.Errorf("session %s: %w", id, pdp.ErrNoSuchSession)
-	}
-}
-
-// The longest that a name, and a reason, may be, in bytes.
-const (
-	maxName   = 512
-	maxReason = 1024
-)
-
 // fingerprint is the form of every credential's fingerprint: see
 // [pdp.Keys.Fingerprint].
 var fingerprint = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
@@ -158,47 +128,21 @@ var fingerprint = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 func check(o *pdp.RevocationOrder) error {
 	switch {
 	case !o.Kind.Known():
-		return bad("%q is not something that can be revoked: name one of %v", o.Kind, pdp.RevocationKinds)
+		return pdp.BadOrder("%q is not something that can be revoked: name one of %v", o.Kind, pdp.RevocationKinds)
 	case o.Kind == pdp.RevokedEverything && o.Subject != "":
-		return bad("everything is revoked without naming anything, but %q is named", o.Subject)
+		return pdp.BadOrder("everything is revoked without naming anything, but %q is named", o.Subject)
 	case o.Kind != pdp.RevokedEverything && o.Subject == "":
-		return bad("it does not say which %s", o.Kind)
+		return pdp.BadOrder("it does not say which %s", o.Kind)
 	case o.Issuer != "" && o.Kind != pdp.RevokedAgent && o.Kind != pdp.RevokedRoot:
-		return bad("an issuer narrows an agent or a root, not a %s", o.Kind)
+		return pdp.BadOrder("an issuer narrows an agent or a root, not a %s", o.Kind)
 	case o.Kind == pdp.RevokedCredential && !fingerprint.MatchString(o.Subject):
-		return bad("a credential is named by its fingerprint, 22 characters that remit log show prints, and never by its value: if that was one, it must be replaced now")
-	case o.Reason == "":
-		return bad("it gives no reason: say why, for those who read the log")
-	case o.Actor == "":
-		return bad("nobody is known to have given it")
+		return pdp.BadOrder("a credential is named by its fingerprint, 22 characters that remit log show prints, and never by its value: if that was one, it must be replaced now")
 	case o.For < 0:
-		return bad("%s is no time to last", o.For)
+		return pdp.BadOrder("%s is no time to last", o.For)
 	}
-	for what, text := range map[string]string{"name": o.Subject, "issuer": o.Issuer, "actor": o.Actor} {
-		if len(text) > maxName || !printable(text) {
-			return bad("the %s is longer than %d bytes, or not printable text", what, maxName)
-		}
-	}
-	if len(o.Reason) > maxReason || !printable(o.Reason) {
-		return bad("the reason is longer than %d bytes, or not printable text", maxReason)
-	}
-	return nil
-}
-
-func bad(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", pdp.ErrBadOrder, fmt.Sprintf(format, args...))
-}
-
-func printable(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+	return pdp.CheckOrder(o.Reason, o.Actor, pdp.OrderName{Of: "name", Name: o.Subject}, pdp.OrderName{Of: "issuer", Name: o.Issuer})
 }
 
 func name(kind pdp.RevocationKind, subject string) string {
 	return strings.TrimSpace(string(kind) + " " + subject)
-}
-
-func newID() string {
-	var b [10]byte
-	rand.Read(b[:]) // never fails since Go 1.24
-	return "r_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }

@@ -52,7 +52,7 @@ type listening struct {
 }
 
 // listen opens every address; when one cannot be had, none stays open.
-func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, revoker pdp.Revoker, meter *telemetry.Meter, log *slog.Logger) (_ *doors, err error) {
+func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, orders orders, meter *telemetry.Meter, log *slog.Logger) (_ *doors, err error) {
 	d := &doors{log: log, shutdown: c.Shutdown, health: health.NewServer()}
 	defer func() {
 		if err != nil {
@@ -76,7 +76,7 @@ func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, revoker p
 			return nil, err
 		}
 	}
-	if d.operators, err = openOperators(c, revoker, log); err != nil {
+	if d.operators, err = openOperators(c, orders, log); err != nil {
 		return nil, err
 	}
 	if d.agents, err = openAgents(c, point.Listener(c.Agents.Listener), log, crashed); err != nil {

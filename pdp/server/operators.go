@@ -20,7 +20,13 @@ type operatorsDoor struct {
 	listener net.Listener
 }
 
-func openOperators(c *config.Config, revoker pdp.Revoker, log *slog.Logger) (*operatorsDoor, error) {
+// orders are who carries out what operators order.
+type orders struct {
+	revoker pdp.Revoker
+	keeper  pdp.SessionKeeper
+}
+
+func openOperators(c *config.Config, orders orders, log *slog.Logger) (*operatorsDoor, error) {
 	l, err := listenForOwner(c.Operators.Socket())
 	if err != nil {
 		return nil, fmt.Errorf("operators.address: %w", err)
@@ -32,7 +38,7 @@ func openOperators(c *config.Config, revoker pdp.Revoker, log *slog.Logger) (*op
 		}
 		log.Info("an operator's order was carried out", "order", what)
 	}
-	return &operatorsDoor{operators.NewServer(revoker, told), l}, nil
+	return &operatorsDoor{operators.NewServer(orders.revoker, orders.keeper, told), l}, nil
 }
 
 // maxSocketPath is how long the path of a Unix socket may be (unix(7)).

@@ -13,6 +13,7 @@ import (
 	"github.com/remit-pdp/remit/pdp/catalog"
 	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/revocation"
+	"github.com/remit-pdp/remit/pdp/sessions"
 	"github.com/remit-pdp/remit/pdp/state"
 	"github.com/remit-pdp/remit/pdp/state/localstore"
 	"github.com/remit-pdp/remit/pdp/telemetry"
@@ -61,7 +62,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	defer unwatch()
 	go watchDefinitions(watching, seen, log)
 	awaitIssuers(ctx, issuers)
-	doors, err := listen(c, point, keys, revocation.New(measured, time.Now), meter, log)
+	doors, err := listen(c, point, keys, orders{revocation.New(measured, time.Now), sessions.New(measured, time.Now)}, meter, log)
 	if err != nil {
 		return err
 	}

@@ -139,8 +139,8 @@ func (p *Partition) asked(e *Entry, fx *Effects, agent *Agent, session *Session)
 		agent.Activity.add(&fx.Action, e.At)
 	case fx.Open != nil:
 		agent.LastSeen = e.At
-	case session != nil:
-		session.Closed = session.Closed || fx.Close
+	case fx.Close && session != nil:
+		session.close(e, agent)
 	}
 }
 

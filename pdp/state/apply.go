@@ -31,6 +31,8 @@ func (p *Partition) Apply(e *Entry) {
 		p.decided(e, e.Effects)
 	case e.Settling != nil:
 		p.settled(e, e.Settling)
+	case e.Ordering != nil:
+		p.ordered(e, &e.Ordering.Order)
 	}
 }
 

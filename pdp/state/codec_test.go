@@ -3,9 +3,11 @@ package state_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
@@ -82,6 +84,45 @@ func TestCodecLeavesNothingOut(t *testing.T) {
 			t.Fatalf("%v\n%+v\n%+v", err, p, p2)
 		}
 	}
+}
+
+// What was written before there were orders is read as it was meant, and written
+// the same: the format has not changed for it.
+func TestWhatWasWrittenBeforeOrders(t *testing.T) {
+	const (
+		decided = "BAKAgKjd5oz0xjQBAAAAAAAAAAAAAAAAAAABAQEAAWQABAEAAAEBAQEBGgEBAQABAQEBAQABcwEBAQEBAQEAA2FwaQEBAQABAAEAAAEAAAIBAAAEcm9vdAEA" +
+			"ABoBAT4CGgEBAQACe30BgYDFi8bRAQABAD4EAAAAPwEAAAAAAAAAAAEAAAEABnNlY3JldAABAAEAAAABAQ=="
+		revoked   = "BAiAgKjd5oz0xjQAAAAAAAAAAAAAAAAAAAAAAAAAAAEDcl8xBWFnZW50AQAIaGlqYWNrZWQAA2FkYRqAgKjd5oz0xjQAAQE="
+		partition = "BAEAAAAAAAAAAAAAAAAAAAGAgKjd5oz0xjQABHJvb3QBAQEAAAAAAAAAAAAAAAEAAXM/AhoBARoBAAJ7fQEBEQABAYGAxYvG0QEAAAAAAAAAAQEAAAECAQIBAANhcGkC" +
+			"AAEAAAAAAAAAAAAAAQECAAECAQECAAECAQECAAECAQAGc2VjcmV0AQFBAAABAQECQQEBARoBGgEBAQFCAQFBAAAAAQE/wJ+MHgIAAAABAhoBAT8AAAAAAA=="
+	)
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	e, err := state.DecodeEntry(unbase64(t, decided))
+	if err != nil || e.At != at.UnixNano() || e.Effects.Labels[0] != "secret" || e.Ordering != nil || e.Revoking != nil {
+		t.Errorf("a decision is %+v, %v", e, err)
+	}
+	r, err := state.DecodeEntry(unbase64(t, revoked))
+	if err != nil || r.Revoking.Subject != "agent" || r.Revoking.Reason != "hijacked" || r.Ordering != nil {
+		t.Errorf("a revocation is %+v, %v", r, err)
+	}
+	p, err := state.DecodePartition(unbase64(t, partition))
+	if err != nil || !p.Sessions["s"].Quarantined || p.Sessions["s"].Labels[0].Name != "secret" || p.Sessions["s"].Cleared != nil {
+		t.Errorf("a partition is %+v, %v", p, err)
+	}
+	for text, written := range map[string][]byte{decided: e.AppendBinary(nil), revoked: r.AppendBinary(nil), partition: p.AppendBinary(nil)} {
+		if base64.StdEncoding.EncodeToString(written) != text {
+			t.Errorf("%s is written in another way", text)
+		}
+	}
+}
+
+func unbase64(t *testing.T, text string) string {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // fill sets everything that is exported to something that is not zero.

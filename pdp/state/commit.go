@@ -169,7 +169,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision, fx *Effects) {
 func (t *turn) opening(c *pdp.Case) *Opening {
 	a := c.Admission
 	o := &Opening{
-		ID: newSessionID(), Ref: t.ref, Shared: t.shared, Alone: a.InheritNone,
+		ID: pdp.NewName("s_"), Ref: t.ref, Shared: t.shared, Alone: a.InheritNone,
 		AfterRevocation: t.afterRevocation, Owner: c.Agent.Owner, Chain: c.Agent.Chain,
 	}
 	task := a.Task

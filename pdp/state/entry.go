@@ -14,6 +14,7 @@ const (
 	Activated Kind = 3 // decisions are made with a generation from here on, or it was refused
 	Revoked   Kind = 4 // authority ends: see [Revocations]
 	Lifted    Kind = 5 // a revocation is taken back
+	Ordered   Kind = 6 // an operator ordered something about a session: see [Ordering]
 )
 
 // Entry is one entry of the journal: what happened, and what it does to its
@@ -30,6 +31,7 @@ type Entry struct {
 	// Revoking is the point that begins; of a [Lifted] entry the one that
 	// ends, with the reason, the actor and the time of lifting it.
 	Revoking *pdp.Revocation
+	Ordering *Ordering
 	// Generation names what was activated, or was refused to be because of
 	// Problem.
 	Generation string

@@ -21,9 +21,31 @@ func codeEntry(c *coder, e *Entry) {
 	optional(c, &e.Record, codeRecord)
 	optional(c, &e.Effects, codeEffects)
 	optional(c, &e.Settling, codeSettling)
-	optional(c, &e.Revoking, codeRevocation)
+	codeOperators(c, e)
 	word(c, &e.Generation)
 	word(c, &e.Problem)
+}
+
+// codeOperators codes what operators did. Entries from before there were orders
+// say in the same byte that they hold none.
+func codeOperators(c *coder, e *Entry) {
+	revoking, ordering := e.Revoking != nil, e.Ordering != nil
+	c.flags(&revoking, &ordering)
+	if revoking {
+		pointer(codeRevocation)(c, &e.Revoking)
+	}
+	if ordering {
+		pointer(codeOrdering)(c, &e.Ordering)
+	}
+}
+
+func codeOrdering(c *coder, o *Ordering) {
+	text(c, &o.ID)
+	word(c, &o.Order.Kind)
+	word(c, &o.Order.Session)
+	word(c, &o.Order.Label)
+	word(c, &o.Order.Reason)
+	word(c, &o.Order.Actor)
 }
 
 // decisionIDBytes is how many bytes a decision id names its partition and itself

@@ -2,9 +2,7 @@ package state
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -107,15 +105,16 @@ func (t *turn) find(c *pdp.Case, revocations *Revocations) {
 func (t *turn) byRef(ref Ref, shared bool, revocations *Revocations) {
 	t.ref, t.shared = ref, shared
 	s := t.state.Sessions[t.state.Refs[ref]]
+	closed := s != nil && s.Closed && t.at <= s.Expires // so long not even the agent's own gives way
 	switch {
 	case s == nil && t.state.hasEnded(ref, t.at):
 		t.ended = &Session{Ref: ref, Closed: true}
 	case s == nil:
-	case s.Shared && !s.Closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
+	case s.Shared && !closed && !s.Quarantined && revocations.named(pdp.RevokedSession, s.ID, time.Unix(0, t.at)) != nil:
 		t.afterRevocation = true
 	case !s.ended(t.at):
 		t.session = s
-	case !s.Shared || s.Closed && t.at <= s.Expires:
+	case !s.Shared || closed:
 		t.ended = s // a new one under the same name would shed its age
 	}
 }
@@ -303,11 +302,4 @@ func checkKey(e *pdp.Envelope) string {
 func targetHash(id string) uint64 {
 	sum := sha256.Sum256(append(make([]byte, 0, 256), id...))
 	return binary.BigEndian.Uint64(sum[:8])
-}
-
-// newSessionID returns an id that nobody can guess.
-func newSessionID() string {
-	var b [10]byte
-	rand.Read(b[:]) // never fails since Go 1.24
-	return "s_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }

@@ -20,6 +20,17 @@ func (l Labels) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(l, name, func(l Label, name string) int { return strings.Compare(l.Name, name) })
 }
 
+func (l Labels) have(name string) bool {
+	_, has := l.find(name)
+	return has
+}
+
+func (l *Labels) remove(name string) {
+	if i, has := l.find(name); has {
+		*l = slices.Delete(*l, i, i+1)
+	}
+}
+
 // add adds a label that is not there yet. Beyond the bound it is one that says
 // that there were more, and how the latest of them came in.
 func (l *Labels) add(label Label) {

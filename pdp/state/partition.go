@@ -65,7 +65,7 @@ type Agent struct {
 	Labels   Labels
 	Past     Labels // of sessions too long ago to reach a new one
 	Memory   Memory
-	LastSeen int64 // of any of its sessions
+	LastSeen int64 // when one of its sessions was there last
 	// Open are the sessions that had not ended when the last one began.
 	Open []string
 	// Opened counts the sessions begun in the minute OpenMinute.
@@ -88,7 +88,7 @@ type Session struct {
 	Token   string // fingerprint of its token; "" where it began without
 	Asked   uint64 // questions about what would be allowed
 	Started int64
-	Seen    int64 // latest action
+	Seen    int64 // latest action, or when it was released from quarantine
 	Expires int64
 	Idle    int64
 	Alone   bool
@@ -100,6 +100,7 @@ type Session struct {
 	Quarantined     bool
 	Activity        Activity
 	Labels          Labels
+	Cleared         []Cleared // sorted by label
 	Memory          Memory
 	Recent          []Recent // oldest first
 	Credentials     []string

@@ -93,7 +93,8 @@ func codeSession(c *coder, s *Session) {
 	word(c, &s.Task)
 	word(c, &s.Owner)
 	word(c, &s.Token)
-	c.flags(&s.Shared, &s.Alone, &s.AfterRevocation, &s.Closed, &s.Quarantined)
+	cleared := len(s.Cleared) > 0
+	c.flags(&s.Shared, &s.Alone, &s.AfterRevocation, &s.Closed, &s.Quarantined, &cleared)
 	c.uint(&s.Asked)
 	c.moment(&s.Started)
 	c.moment(&s.Seen)
@@ -107,8 +108,16 @@ func codeSession(c *coder, s *Session) {
 	list(c, &s.Credentials, word[string])
 	codeActivity(c, &s.Activity)
 	list(c, (*[]Label)(&s.Labels), codeLabel)
+	if cleared {
+		list(c, &s.Cleared, codeCleared)
+	}
 	codeMemory(c, &s.Memory)
 	codeRecents(c, &s.Recent)
+}
+
+func codeCleared(c *coder, v *Cleared) {
+	word(c, &v.Label)
+	c.uint(&v.Seq)
 }
 
 // codeRecents codes what is not far from what is before it as its distance.

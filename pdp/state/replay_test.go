@@ -3,9 +3,11 @@ package state_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,8 +43,39 @@ func (r *room) all() map[pdp.PartitionKey]string {
 	return all
 }
 
+// playOrder gives a random order about one of the sessions of the agent's
+// partition, which may not be as the order takes it to be.
+func (r *room) playOrder(random *rand.Rand) {
+	r.t.Helper()
+	held, err := r.store.Acquire(context.Background(), r.keys.Partition(r.agent.Root()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer held.Release()
+	sessions := slices.Sorted(maps.Keys(held.State().Sessions))
+	if len(sessions) == 0 {
+		return
+	}
+	s := held.State().Sessions[sessions[random.IntN(len(sessions))]]
+	o := &pdp.SessionOrder{Kind: pdp.SessionOrderKinds[random.IntN(3)], Session: s.ID, Reason: "x", Actor: "ada"}
+	labels := held.State().Agents[s.Agent].Labels
+	switch {
+	case s.Quarantined: // or hardly any would be released
+		o.Kind = pdp.ReleaseSession
+	case o.Kind == pdp.ClearLabel && len(labels) > 0:
+		o.Label = labels[random.IntN(len(labels))].Name
+	}
+	e, err := held.State().Order(o, r.now().UnixNano())
+	if err != nil {
+		return
+	}
+	if err := held.Commit(context.Background(), e); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // play makes a random step: an action of one of some agents and sessions with
-// effects of every kind, an outcome, or time that passes.
+// effects of every kind, an outcome, an order, or time that passes.
 func (r *room) play(random *rand.Rand, open *[]string) {
 	r.t.Helper()
 	pick := func(words ...string) string { return words[random.IntN(len(words))] }
@@ -94,6 +127,9 @@ func (r *room) play(random *rand.Rand, open *[]string) {
 	}
 	if random.IntN(5) == 0 {
 		v.Labels = []string{fmt.Sprint("l", random.IntN(100))}
+	}
+	if random.IntN(8) == 0 {
+		r.playOrder(random)
 	}
 	v.Session = pdp.Directive{Quarantine: random.IntN(80) == 0, Close: random.IntN(60) == 0}
 	q := question{path: fmt.Sprint("/", random.IntN(30)), verdict: v, tool: pick("", "t1", "t2"),

@@ -12,6 +12,7 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/remit-pdp/remit/pdp"
 )
@@ -86,3 +87,26 @@ var (
 	// ErrLocked: another process uses the state directory.
 	ErrLocked = errors.New("the state directory is in use by another process")
 )
+
+// VisitSession visits the session with an id, open or not, with its partition,
+// under the rules of [Store.Partitions]. The error wraps [pdp.ErrNoSuchSession]
+// where no partition has it.
+func VisitSession(ctx context.Context, store Store, id string, visit func(*Partition, *Session)) error {
+	found := errors.New("found")
+	err := store.Partitions(ctx, func(p *Partition) error {
+		s := p.Sessions[id]
+		if s == nil {
+			return nil
+		}
+		visit(p, s)
+		return found
+	})
+	switch {
+	case errors.Is(err, found):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for session %s: %w", id, err)
+	default:
+		return fmt.Errorf("session %s: %w", id, pdp.ErrNoSuchSession)
+	}
+}

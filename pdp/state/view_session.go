@@ -142,7 +142,7 @@ func (t *turn) labels() (labels Labels) {
 // reaches reports whether a label of the agent reaches the session.
 func (t *turn) reaches(l Label) bool {
 	if t.session != nil {
-		return !t.session.Alone || l.At > t.session.Started
+		return t.session.reachedBy(&l)
 	}
 	return t.carries()
 }

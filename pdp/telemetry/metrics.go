@@ -79,7 +79,7 @@ var (
 // The store.
 var (
 	entriesTotal = &metric{kind: counter, name: "remit_store_entries_total",
-		help:   "Entries that the journal accepted, by what they tell of: decided, settled, activated, revoked, lifted.",
+		help:   "Entries that the journal accepted, by what they tell of: decided, settled, activated, revoked, lifted, ordered (about a session, by an operator).",
 		labels: []string{"kind"}}
 	storeErrorsTotal = &metric{kind: counter, name: "remit_store_errors_total",
 		help:   "What the store could not do. operation is acquire (the turn on a partition), commit or revoke; cause is unavailable (full, broken, overrun), deadline (the caller's time was over) or other.",

@@ -12,7 +12,7 @@ import (
 
 // stored are the counters of what a store accepts and refuses.
 type stored struct {
-	entries    [state.Lifted + 1]prometheus.Counter
+	entries    [state.Ordered + 1]prometheus.Counter
 	errors     *prometheus.CounterVec
 	sessions   prometheus.Counter
 	aggregated prometheus.Counter
@@ -40,6 +40,7 @@ func newStored(in prometheus.Registerer) stored {
 	entries := entriesTotal.counter(in)
 	for kind, name := range map[state.Kind]string{
 		state.Decided: "decided", state.Settled: "settled", state.Activated: "activated", state.Revoked: "revoked", state.Lifted: "lifted",
+		state.Ordered: "ordered",
 	} {
 		s.entries[kind] = entries.WithLabelValues(name)
 	}

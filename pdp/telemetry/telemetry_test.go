@@ -241,9 +241,10 @@ func TestWhatTheStoreDoesIsCounted(t *testing.T) {
 	h.Commit(t.Context(), &state.Entry{Kind: state.Settled, Settling: &state.Settling{State: pdp.OutcomeFailed, Late: true}})
 	s.Append(t.Context(), &state.Entry{Kind: state.Decided, Record: &state.Record{Count: 7}})
 	s.Revoke(t.Context(), &state.Entry{Kind: state.Revoked})
+	h.Commit(t.Context(), &state.Entry{Kind: state.Ordered, Ordering: &state.Ordering{}})
 	expect(t, m,
 		`remit_store_entries_total{kind="decided"} 3`, `remit_store_entries_total{kind="settled"} 2`, `remit_store_entries_total{kind="revoked"} 1`,
-		`remit_actions_allowed_total 1`, `remit_sessions_opened_total 1`, `remit_records_aggregated_total 6`,
+		`remit_store_entries_total{kind="ordered"} 1`, `remit_actions_allowed_total 1`, `remit_sessions_opened_total 1`, `remit_records_aggregated_total 6`,
 		`remit_outcomes_total{late="no",state="done"} 1`, `remit_outcomes_total{late="yes",state="failed"} 1`, `remit_outcomes_total{late="yes",state="done"} 0`)
 
 	f.err = fmt.Errorf("full: %w", state.ErrUnavailable)

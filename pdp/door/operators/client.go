@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/remit-pdp/remit/pdp"
 )
 
 // Client calls the door of a remit that serves on this machine.
@@ -47,6 +49,13 @@ func (c *Client) List(ctx context.Context) (all Revocations, err error) {
 	return all, err
 }
 
+// OrderSession gives an order about a session and waits until it is acknowledged.
+// Any error means that it was not.
+func (c *Client) OrderSession(ctx context.Context, kind pdp.SessionOrderKind, o SessionOrder) (a SessionAcknowledgement, err error) {
+	err = c.call(ctx, http.MethodPost, pathSessions+string(kind), o, &a)
+	return a, err
+}
+
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -63,7 +72,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 		if errors.As(err, &dial) && dial.Op == "dial" {
 			return fmt.Errorf("remit does not answer operators on %s: is remit serve running with this configuration, as a user whose socket you may open? (%w)", c.path, dial.Err)
 		}
-		return fmt.Errorf("no answer came, so it may or may not count: see remit revoke list, and give it again: %w", err)
+		return fmt.Errorf("no answer came, so it may or may not count: see the end of remit log tail, and give it again: %w", err)
 	}
 	defer response.Body.Close()
 	decoder := json.NewDecoder(response.Body)

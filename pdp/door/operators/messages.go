@@ -1,6 +1,8 @@
 package operators
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -19,6 +21,27 @@ type Order struct {
 	Issuer     string `json:"issuer,omitempty"`  // of an agent or a root; empty is any
 	Reason     string `json:"reason"`
 	ForSeconds int64  `json:"for_seconds,omitempty"` // 0 is until it is lifted
+}
+
+func (o Order) about() (what, why string) {
+	return strings.TrimSpace(o.Kind + " " + o.Subject), o.Reason
+}
+
+// maxFor is the longest that a revocation can last which ends by itself.
+const maxFor = 10 * 365 * 24 * time.Hour
+
+// revoking carries out orders to revoke, or to lift.
+func revoking(do func(context.Context, pdp.RevocationOrder) (pdp.Acknowledgement, error)) func(context.Context, Order, string) (Acknowledgement, error) {
+	return func(ctx context.Context, o Order, actor string) (Acknowledgement, error) {
+		if o.ForSeconds < 0 || o.ForSeconds > int64(maxFor/time.Second) {
+			return Acknowledgement{}, pdp.BadOrder("for_seconds: %d is not between 0 and %d", o.ForSeconds, int64(maxFor/time.Second))
+		}
+		a, err := do(ctx, pdp.RevocationOrder{
+			Kind: pdp.RevocationKind(o.Kind), Subject: o.Subject, Issuer: o.Issuer, Reason: o.Reason, Actor: actor,
+			For: time.Duration(o.ForSeconds) * time.Second,
+		})
+		return shownAcknowledgement(&a), err
+	}
 }
 
 // Revocation is a revocation point.

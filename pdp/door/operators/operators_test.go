@@ -1,7 +1,9 @@
 package operators
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +21,15 @@ import (
 
 // A clerk notes the orders it is given and answers what a test says.
 type clerk struct {
-	orders []pdp.RevocationOrder
-	err    error
+	orders   []pdp.RevocationOrder
+	sessions []pdp.SessionOrder
+	err      error
+}
+
+func (c *clerk) Order(_ context.Context, o pdp.SessionOrder) (pdp.SessionAcknowledgement, error) {
+	c.sessions = append(c.sessions, o)
+	return pdp.SessionAcknowledgement{ID: "o_1", Order: o, At: time.Unix(1_800_000_001, 0), OwnSession: true,
+		RefusedUntil: time.Unix(1_800_000_002, 0), KeptBy: []string{"s_2"}, Carried: true}, c.err
 }
 
 func (c *clerk) Revoke(_ context.Context, o pdp.RevocationOrder) (pdp.Acknowledgement, error) {
@@ -48,7 +58,7 @@ func serve(t *testing.T, c *clerk) (client *Client, socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewServer(c, func(string, error) {})
+	s := NewServer(c, c, func(string, error) {})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -85,10 +95,63 @@ func TestTheActorIsTheCaller(t *testing.T) {
 	}
 }
 
+// The path says what is to be done to a session, the body to which and why, and
+// the kernel who orders it.
+func TestOrdersAboutASession(t *testing.T) {
+	c := &clerk{}
+	client, _ := serve(t, c)
+	for kind, label := range map[pdp.SessionOrderKind]string{pdp.CloseSession: "", pdp.ReleaseSession: "", pdp.ClearLabel: "secret"} {
+		c.sessions = nil
+		a, err := client.OrderSession(t.Context(), kind, SessionOrder{Session: "s_1", Label: label, Reason: "looked at"})
+		if err != nil || a.ID != "o_1" || a.Kind != string(kind) || a.Session != "s_1" || a.Label != label || a.Reason != "looked at" ||
+			a.AcknowledgedAt.Unix() != 1_800_000_001 || !a.OwnSession || a.RefusedUntil.Unix() != 1_800_000_002 || a.KeptBy[0] != "s_2" || !a.Carried {
+			t.Errorf("%s: %+v, %v", kind, a, err)
+		}
+		want := pdp.SessionOrder{Kind: kind, Session: "s_1", Label: label, Reason: "looked at", Actor: a.Actor}
+		if !slices.Equal(c.sessions, []pdp.SessionOrder{want}) || !strings.Contains(a.Actor, fmt.Sprintf("uid %d", os.Geteuid())) {
+			t.Errorf("%s: the order is %+v, want %+v", kind, c.sessions, want)
+		}
+	}
+	if len(sessionRoles) != len(pdp.SessionOrderKinds) {
+		t.Errorf("%d kinds of orders have a role, there are %d", len(sessionRoles), len(pdp.SessionOrderKinds))
+	}
+}
+
+// post sends a body to a path as it stands and returns what was answered.
+func post(t *testing.T, client *Client, path, body string) (status int, contentType string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://remit"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.http.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode, response.Header.Get("content-type")
+}
+
 // Orders that are not read in exactly one way are not carried out.
 func TestOrdersAreReadStrictly(t *testing.T) {
 	c := &clerk{}
 	client, _ := serve(t, c)
+	for name, body := range map[string]string{
+		"not JSON":         `session=s`,
+		"twice":            `{"session":"s","session":"t","reason":"x"}`,
+		"in two cases":     `{"session":"s","Session":"t","reason":"x"}`,
+		"an actor":         `{"session":"s","reason":"x","actor":"root"}`,
+		"a kind":           `{"session":"s","reason":"x","kind":"release"}`,
+		"two orders":       `{"session":"s","reason":"x"}{}`,
+		"a list of labels": `{"session":"s","label":["a","b"],"reason":"x"}`,
+		"too long":         `{"reason":"` + strings.Repeat("x", maxBody) + `"}`,
+	} {
+		for kind := range sessionRoles {
+			if status, contentType := post(t, client, pathSessions+string(kind), body); status != http.StatusBadRequest || contentType != "application/problem+json" {
+				t.Errorf("%s, %s: %d", kind, name, status)
+			}
+		}
+	}
 	for name, body := range map[string]string{
 		"not JSON":              `kind=agent`,
 		"twice":                 `{"kind":"agent","subject":"a","subject":"b","reason":"x"}`,
@@ -100,21 +163,17 @@ func TestOrdersAreReadStrictly(t *testing.T) {
 		"a time beyond numbers": `{"kind":"agent","subject":"a","reason":"x","for_seconds":10000000000}`,
 		"too long":              `{"reason":"` + strings.Repeat("x", maxBody) + `"}`,
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://remit"+pathRevocations, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := client.http.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		if response.StatusCode != http.StatusBadRequest || response.Header.Get("content-type") != "application/problem+json" {
-			t.Errorf("%s: %s", name, response.Status)
+		if status, contentType := post(t, client, pathRevocations, body); status != http.StatusBadRequest || contentType != "application/problem+json" {
+			t.Errorf("%s: %d", name, status)
 		}
 	}
-	if len(c.orders) != 0 {
-		t.Errorf("carried out: %+v", c.orders)
+	if len(c.orders)+len(c.sessions) != 0 {
+		t.Errorf("carried out: %+v %+v", c.orders, c.sessions)
+	}
+	for path, want := range map[string]int{pathSessions + "end": http.StatusNotFound, pathSessions: http.StatusNotFound} {
+		if status, _ := post(t, client, path, `{"session":"s","reason":"x"}`); status != want {
+			t.Errorf("%s: %d, want %d", path, status, want)
+		}
 	}
 }
 
@@ -135,8 +194,17 @@ func TestRefusalsSayWhy(t *testing.T) {
 			t.Errorf("the operator is told %v, want %v", got, err)
 		}
 	}
-	if got := statusOf(pdp.ErrNotRevoked); got != http.StatusNotFound {
-		t.Errorf("lifting nothing has status %d", got)
+	for err, status := range map[error]int{
+		pdp.ErrNotRevoked: http.StatusNotFound, pdp.ErrNoSuchLabel: http.StatusNotFound,
+		pdp.ErrSessionEnded: http.StatusConflict, pdp.ErrNotQuarantined: http.StatusConflict,
+	} {
+		if got := statusOf(fmt.Errorf("it: %w", err)); got != status {
+			t.Errorf("%v has status %d, want %d", err, got, status)
+		}
+	}
+	c.err = fmt.Errorf("session s: %w", pdp.ErrNotQuarantined)
+	if a, got := client.OrderSession(t.Context(), pdp.ReleaseSession, SessionOrder{Session: "s", Reason: "x"}); got == nil || got.Error() != c.err.Error() || a.ID != "" {
+		t.Errorf("the operator is told %v, want %v", got, c.err)
 	}
 }
 
@@ -151,8 +219,10 @@ func TestWhoMay(t *testing.T) {
 		"another user":            {caller{uid: uint32(os.Geteuid()) + 1}, false},
 		"nobody knows who":        {caller{err: errors.New("no credentials")}, false},
 	} {
-		if err := c.caller.may(mayRevoke); (err == nil) != c.may {
-			t.Errorf("%s: %v", name, err)
+		for _, r := range []role{mayView, mayRevoke, mayApprove} {
+			if err := c.caller.may(r); (err == nil) != c.may {
+				t.Errorf("%s as %s: %v", name, r, err)
+			}
 		}
 	}
 	one, other := net.Pipe()
@@ -161,15 +231,21 @@ func TestWhoMay(t *testing.T) {
 	if err := peer(one).may(mayView); err == nil {
 		t.Error("a connection that is not a socket has a role")
 	}
-	s := NewServer(&clerk{}, func(string, error) {})
-	answer := &recorder{header: make(http.Header)}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, pathRevocations, nil)
-	if err != nil {
-		t.Fatal(err)
+	s := NewServer(&clerk{}, &clerk{}, func(string, error) {})
+	calls := map[string]string{pathRevocations: http.MethodGet, pathLift: http.MethodPost}
+	for kind := range sessionRoles {
+		calls[pathSessions+string(kind)] = http.MethodPost
 	}
-	s.http.Handler.ServeHTTP(answer, request)
-	if answer.status != http.StatusForbidden {
-		t.Errorf("a call without a caller: %d", answer.status)
+	for path, method := range calls {
+		answer := &recorder{header: make(http.Header)}
+		request, err := http.NewRequestWithContext(t.Context(), method, path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.http.Handler.ServeHTTP(answer, request)
+		if answer.status != http.StatusForbidden {
+			t.Errorf("a call of %s without a caller: %d", path, answer.status)
+		}
 	}
 }
 
@@ -190,12 +266,35 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
+// Whatever is read is all there was, and a time is one that can be.
 func FuzzReadOrder(f *testing.F) {
 	f.Add(`{"kind":"agent","subject":"a","reason":"x","for_seconds":60}`)
+	f.Add(`{"session":"s","label":"secret","reason":"x"}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		o, err := readOrder(strings.NewReader(body))
-		if err == nil && (o.ForSeconds < 0 || o.ForSeconds > int64(maxFor/time.Second)) {
-			t.Errorf("%q lasts %d s", body, o.ForSeconds)
+		same[SessionOrder](t, body)
+		o, read := same[Order](t, body)
+		if !read {
+			return
+		}
+		_, err := revoking((&clerk{}).Revoke)(t.Context(), o, "ada")
+		if inTime := o.ForSeconds >= 0 && o.ForSeconds <= int64(maxFor/time.Second); (err == nil) != inTime {
+			t.Errorf("%q lasts %d s: %v", body, o.ForSeconds, err)
 		}
 	})
+}
+
+// same reads an order, and what is written of it again.
+func same[O comparable](t *testing.T, body string) (o O, is bool) {
+	o, err := read[O](strings.NewReader(body))
+	if err != nil {
+		return o, false
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := read[O](bytes.NewReader(text)); err != nil || again != o {
+		t.Errorf("%q is read as %+v and then as %+v: %v", body, o, again, err)
+	}
+	return o, true
 }

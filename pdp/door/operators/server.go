@@ -1,18 +1,15 @@
 package operators
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
-	"github.com/remit-pdp/remit/pdp/value"
 )
 
 const (
@@ -28,14 +25,17 @@ type Server struct {
 	told    func(what string, err error)
 }
 
-// NewServer returns the door to revoker. told is told of every order, carried
-// out (nil) or not, for remit's own log.
-func NewServer(revoker pdp.Revoker, told func(what string, err error)) *Server {
+// NewServer returns the door to revoker and keeper. told is told of every order,
+// carried out (nil) or not, for remit's own log.
+func NewServer(revoker pdp.Revoker, keeper pdp.SessionKeeper, told func(what string, err error)) *Server {
 	s := &Server{revoker: revoker, told: told}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathRevocations, s.as(mayView, s.list))
-	mux.HandleFunc("POST "+pathRevocations, s.as(mayRevoke, s.order(http.StatusCreated, revoker.Revoke)))
-	mux.HandleFunc("POST "+pathLift, s.as(mayRevoke, s.order(http.StatusOK, revoker.Lift)))
+	mux.HandleFunc("POST "+pathRevocations, s.as(mayRevoke, carryOut(s, http.StatusCreated, revoking(revoker.Revoke))))
+	mux.HandleFunc("POST "+pathLift, s.as(mayRevoke, carryOut(s, http.StatusOK, revoking(revoker.Lift))))
+	for kind, needed := range sessionRoles {
+		mux.HandleFunc("POST "+pathSessions+string(kind), s.as(needed, carryOut(s, http.StatusOK, keeping(keeper, kind))))
+	}
 	s.http = http.Server{Handler: mux, ConnContext: withCaller, ReadTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	return s
 }
@@ -77,64 +77,40 @@ func (s *Server) list(w http.ResponseWriter, _ *http.Request, _ caller) {
 	answer(w, http.StatusOK, "application/json", all)
 }
 
-// order carries out an order to its end, also when its caller has gone away.
-func (s *Server) order(done int, carryOut func(context.Context, pdp.RevocationOrder) (pdp.Acknowledgement, error)) func(http.ResponseWriter, *http.Request, caller) {
+// An order is the body of a call that asks for something to be done.
+type order interface {
+	about() (what, why string) // for remit's own log
+}
+
+// carryOut reads an order and carries it out to its end, also when its caller has
+// gone away.
+func carryOut[O order, A any](s *Server, done int, do func(ctx context.Context, o O, actor string) (A, error)) func(http.ResponseWriter, *http.Request, caller) {
 	return func(w http.ResponseWriter, request *http.Request, c caller) {
-		o, err := readOrder(http.MaxBytesReader(w, request.Body, maxBody))
+		o, err := read[O](http.MaxBytesReader(w, request.Body, maxBody))
 		if err != nil {
 			refuse(w, http.StatusBadRequest, err)
 			return
 		}
-		what := fmt.Sprintf("%s %s %s by %s: %s", request.URL.Path, o.Kind, o.Subject, c.name(), o.Reason)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), patience)
 		defer cancel()
-		a, err := carryOut(ctx, pdp.RevocationOrder{
-			Kind: pdp.RevocationKind(o.Kind), Subject: o.Subject, Issuer: o.Issuer, Reason: o.Reason, Actor: c.name(),
-			For: time.Duration(o.ForSeconds) * time.Second,
-		})
-		if s.told(what, err); err != nil {
+		a, err := do(ctx, o, c.name())
+		what, why := o.about()
+		if s.told(fmt.Sprintf("%s %s by %s: %s", request.URL.Path, what, c.name(), why), err); err != nil {
 			refuse(w, statusOf(err), err)
 			return
 		}
-		answer(w, done, "application/json", shownAcknowledgement(&a))
+		answer(w, done, "application/json", a)
 	}
-}
-
-// maxFor is the longest that a revocation can last which ends by itself.
-const maxFor = 10 * 365 * 24 * time.Hour
-
-// readOrder reads an order strictly: an operator's mistake must not revoke
-// something else, or for another time.
-func readOrder(body io.Reader) (o Order, err error) {
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return o, err
-	}
-	// Members that come twice are refused here, those that are unknown below.
-	parsed, err := value.ParseJSON(text)
-	if err != nil {
-		return o, fmt.Errorf("the order is not JSON: %w", err)
-	}
-	if value.HasCaseCollision(parsed) {
-		return o, errors.New("the order has members that differ only in case")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&o); err != nil {
-		return o, fmt.Errorf("the order cannot be read: %w", err)
-	}
-	if o.ForSeconds < 0 || o.ForSeconds > int64(maxFor/time.Second) {
-		return o, fmt.Errorf("for_seconds: %d is not between 0 and %d", o.ForSeconds, int64(maxFor/time.Second))
-	}
-	return o, nil
 }
 
 func statusOf(err error) int {
 	switch {
 	case errors.Is(err, pdp.ErrBadOrder):
 		return http.StatusBadRequest
-	case errors.Is(err, pdp.ErrNoSuchSession), errors.Is(err, pdp.ErrNotRevoked):
+	case errors.Is(err, pdp.ErrNoSuchSession), errors.Is(err, pdp.ErrNotRevoked), errors.Is(err, pdp.ErrNoSuchLabel):
 		return http.StatusNotFound
+	case errors.Is(err, pdp.ErrSessionEnded), errors.Is(err, pdp.ErrNotQuarantined):
+		return http.StatusConflict
 	default:
 		return http.StatusServiceUnavailable
 	}

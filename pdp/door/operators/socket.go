@@ -57,8 +57,9 @@ func (c caller) name() string {
 type role string
 
 const (
-	mayView   role = "viewer"
-	mayRevoke role = "revoker"
+	mayView    role = "viewer"
+	mayRevoke  role = "revoker"
+	mayApprove role = "approver"
 )
 
 // may returns why the caller does not have a role. The user who runs remit,

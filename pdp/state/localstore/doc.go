@@ -33,5 +33,6 @@
 // `os`: an accepted entry is with the operating system and survives the death
 // of the process. `sync`: it is on the disk before it counts as accepted; one
 // sync serves all who wait. What ends a session's authority is synced always, and
-// so is a revocation, with all that stands before it in the journal.
+// so is a revocation and an operator's order about a session, with all that stands
+// before it in the journal.
 package localstore

@@ -178,15 +178,7 @@ func TestRevocationsAreReplayed(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	paths, err := snapshotPaths(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range paths {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-	}
+	withoutSnapshots(t, dir)
 	s = open(t, dir)
 	check("from the journal", s.Revocations())
 	if err := s.Close(); err != nil {

@@ -212,8 +212,9 @@ func (s *Store) write(ctx context.Context, e *state.Entry) (state.Position, erro
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
 	*b = e.AppendBinary((*b)[:0])
-	// The end of a session's authority outlives a power cut (DESIGN 5.5).
-	ends := e.Revoking != nil || e.Effects != nil && (e.Effects.Close || e.Effects.Quarantine)
+	// The end of a session's authority, and what an operator ordered, outlive a
+	// power cut (DESIGN 5.5).
+	ends := e.Revoking != nil || e.Ordering != nil || e.Effects != nil && (e.Effects.Close || e.Effects.Quarantine)
 	return s.journal.append(ctx, kindEntry, *b, ends)
 }
 

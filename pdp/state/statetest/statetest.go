@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("a turn ends once", func(t *testing.T) { release(t, open(t)) })
 	t.Run("every partition is visited", func(t *testing.T) { visits(t, open(t)) })
 	t.Run("the journal has everything in order", func(t *testing.T) { journal(t, open(t)) })
+	t.Run("what is ordered counts from the next turn on", func(t *testing.T) { orders(t, open(t)) })
 	t.Run("what is revoked is not accepted", func(t *testing.T) { revokes(t, open(t)) })
 	t.Run("no allow is accepted after a revocation", func(t *testing.T) { revokesBesideCommits(t, open(t)) })
 	t.Run("a revocation can be lifted", func(t *testing.T) { lifts(t, open(t)) })
