@@ -58,7 +58,7 @@ func assemble(policy *ir.Policy, data val, o Options) (*Program, error) {
 		c.planned[planned.Name] = planned
 	}
 	c.varies = c.varying()
-	p.runs.New = func() any { return &run{memo: make([]memo, p.memos), paths: make([]place, p.paths)} }
+	p.runs.New = func() any { return newRun(p) }
 	for _, plan := range policy.Plans.Plans {
 		f := &fn{compiler: c}
 		p.plans = append(p.plans, f.compile(plan.Blocks))

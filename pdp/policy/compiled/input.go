@@ -36,6 +36,12 @@ func (p path) names() (all []string) {
 	return all
 }
 
+// sight is where a read of a member remembers the shape of what it has read.
+func (c *compiler) sight() int {
+	c.program.sights++
+	return c.program.sights - 1
+}
+
 // slot is where an evaluation keeps what it has read at a path.
 func (c *compiler) slot(p path) int {
 	i, there := c.slots[p]
@@ -72,7 +78,8 @@ func (r *reader) read(f *run) *val {
 	for i, slot := range r.slots {
 		m := &f.paths[slot]
 		if !m.known {
-			f.follow(v, r.names[i], m)
+			m.known = true
+			f.see(v, &val{k: str, s: r.names[i]}, &m.sight, &m.v)
 			f.usedPaths = append(f.usedPaths, int32(slot))
 		}
 		v = &m.v
@@ -105,8 +112,10 @@ func (f *fn) dot(c *code, s *ir.DotStmt) {
 		to = f.local(s.Target)
 	}
 	if name := key.is(); name.k == str {
+		look := f.sight()
 		c.do(func(f *frame) signal {
-			v := f.get(source.at(f), &name)
+			var v val
+			f.see(source.at(f), &name, &f.sights[look], &v)
 			if to >= 0 {
 				f.l[to] = v
 			}

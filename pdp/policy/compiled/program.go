@@ -11,10 +11,10 @@ type Program struct {
 	plans  []body
 	data   val
 	limits Limits
-	// memos and paths are how many slots an evaluation needs.
-	memos, paths int
-	clock        *reader // of time.now_ns; nil where the policy has none
-	runs         sync.Pool
+	// memos, paths and sights are how many slots an evaluation needs.
+	memos, paths, sights int
+	clock                *reader // of time.now_ns; nil where the policy has none
+	runs                 sync.Pool
 }
 
 // body is compiled code with the number of its locals, of which the first few

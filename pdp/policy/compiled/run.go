@@ -40,6 +40,8 @@ type run struct {
 	// the documents in force: a with has its own.
 	memo  []memo
 	paths []place
+	// sights are what reads of members saw the last time.
+	sights []sight
 	// usedMemo and usedPaths are the slots that are filled: there may be many
 	// more of rules that do not concern the request.
 	usedMemo, usedPaths []int32
@@ -70,12 +72,21 @@ type memo struct {
 	v     val
 }
 
-// place is what was read at a path of the input; shape and at are where it was
-// found the last time, which holds for the next evaluation as well.
+// place is what was read at a path of the input.
 type place struct {
 	memo
+	sight
+}
+
+// sight is where a member was found the last time, which holds for the next
+// evaluation as well: objects of one shape have it in the same place.
+type sight struct {
 	shape *value.Shape
 	at    int
+}
+
+func newRun(p *Program) *run {
+	return &run{memo: make([]memo, p.memos), paths: make([]place, p.paths), sights: make([]sight, p.sights)}
 }
 
 // frame is one call: its locals, and the evaluation it belongs to.
@@ -121,22 +132,22 @@ func (r *run) fail(err error) signal {
 	return failed
 }
 
-// follow reads the member of v that a path goes on with.
-func (r *run) follow(v *val, name string, to *place) {
-	to.known = true
+// see reads the member of v at a key that is a string.
+func (r *run) see(v, key *val, look *sight, into *val) {
 	object, ok := v.of.(value.Shaped)
 	if !ok {
-		to.v = r.get(v, &val{k: str, s: name})
+		*into = r.get(v, key)
 		return
 	}
-	if shape := object.Shape(); shape != to.shape {
-		if to.at, ok = shape.Find(name); !ok {
-			to.v = val{}
+	if shape := object.Shape(); shape != look.shape {
+		at, has := shape.Find(key.s)
+		if !has {
+			*into = val{}
 			return
 		}
-		to.shape = shape
+		look.shape, look.at = shape, at
 	}
-	r.show(object.At(to.at), &to.v)
+	r.show(object.At(look.at), into)
 }
 
 // get is the member of a value at a key.
@@ -264,7 +275,7 @@ func (p *Program) release(r *run) {
 	clear(r.names[:cap(r.names)])
 	r.arena.reset()
 	*r = run{
-		stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, usedMemo: r.usedMemo[:0], usedPaths: r.usedPaths[:0],
+		stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, sights: r.sights, usedMemo: r.usedMemo[:0], usedPaths: r.usedPaths[:0],
 		arena: r.arena, args: r.args[:0], bits: r.bits[:0], names: r.names[:0],
 	}
 	for _, f := range r.frames {

@@ -93,8 +93,9 @@ func (p *function) drop() {
 // fold evaluates a function that depends on nothing but data, once, when the
 // policy is compiled: its result holds for every evaluation on that data.
 func (c *compiler) fold(p *function) {
-	r := &run{program: c.program, limits: folding, data: c.program.data, ctx: context.Background()}
-	r.memo, r.paths = make([]memo, c.program.memos), make([]place, len(c.slots))
+	c.program.paths = len(c.slots)
+	r := newRun(c.program)
+	r.program, r.limits, r.data, r.ctx = c.program, folding, c.program.data, context.Background()
 	f := r.enter(&p.body)
 	if v, s := p.call(f); s == next {
 		v = seal(kept(v))
