@@ -28,6 +28,17 @@ $(ZIG):
 test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
 	CGO_ENABLED=1 $(GO) test -race -timeout 45m -parallel 4 ./... # many wait for an Envoy
 	$(GO) test -count=1 -run 'UnderLoad$$' ./integration # at their full rates
+	$(MAKE) test-topdown
+
+# What decides, once more with the engine that the default one falls back to: the
+# packages that evaluate are linked with it, what the integration tests start is
+# told by the environment.
+TOPDOWN = -ldflags '-X github.com/remit-pdp/remit/pdp/policy.standard=topdown -X github.com/remit-pdp/remit/pdp/config.engine=topdown'
+
+test-topdown: $(ZIG) ## the tests of the decision point, with OPA's topdown as the engine
+	REMIT_POLICY_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race $(TOPDOWN) ./pdp/policy ./pdp/server ./pdp/door/extauthz ./pdp/door/agents ./cmd/remit
+	REMIT_POLICY_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 \
+	  -run 'TestMCPThroughEnvoy|TestAttacks|TestAmbiguousRequests|TestHostileRequests|TestConcurrentLimits|TestProtocolsThroughEnvoy|TestAPolicyEndsItsOwnSession' ./integration
 
 test-mesh: ## behind Istio's own generated configuration; builds Istio's discovery server, the first time for minutes
 	cd integration/mesh && $(GO) vet .
@@ -67,4 +78,4 @@ benchmarks: ## the benchmarks beside the code, each beside what it is compared w
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build run test test-mesh lint policies-test fuzz bench bench-check benchmarks clean
+.PHONY: help build run test test-topdown test-mesh lint policies-test fuzz bench bench-check benchmarks clean

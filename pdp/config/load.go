@@ -30,6 +30,10 @@ type Loaded struct {
 	Entries []Entry
 }
 
+// engine is the default of policy.engine. `make test` links the tests a second
+// time with the other one (-ldflags -X).
+var engine = "compiled"
+
 // Load reads the configuration file at path alone. See [Read].
 func Load(path string) (*Config, error) {
 	loaded, err := Read(Sources{File: path})
@@ -147,7 +151,7 @@ func (c *Config) fill() {
 	c.Policy.Bundle.fill()
 	c.Agents.fill(c.Listeners)
 	orString(&c.Policy.Entrypoint, "data.remit.authz.decision")
-	orString(&c.Policy.Engine, "compiled")
+	orString(&c.Policy.Engine, engine)
 	orDuration(&c.Policy.Timeout, 100*time.Millisecond)
 	orString(&c.State.Dir, "data")
 	orString(&c.State.Durability, "os")

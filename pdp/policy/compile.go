@@ -52,7 +52,8 @@ type Options struct {
 	Entrypoint string
 	// Timeout bounds one evaluation.
 	Timeout time.Duration
-	// Engine says how to evaluate; "" is [Compiled].
+	// Engine says how to evaluate; "" is [Compiled], but where the tests run once
+	// more with the other one.
 	Engine EngineName
 	// InputSchema is the JSON schema that the type checker holds references to
 	// input against.
@@ -82,7 +83,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Engine, error) {
 		o.Entrypoint = DefaultEntrypoint
 	}
 	if o.Engine == "" {
-		o.Engine = Compiled
+		o.Engine = EngineName(standard)
 	}
 	if !slices.Contains([]EngineName{Compiled, Topdown, Both}, o.Engine) {
 		return nil, fmt.Errorf("there is no engine %q: compiled, topdown or both", o.Engine)

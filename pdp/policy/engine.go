@@ -26,6 +26,10 @@ const (
 	Both EngineName = "both"
 )
 
+// standard is the engine where none is named. `make test` links the tests a second
+// time with the other one (-ldflags -X).
+var standard = "compiled"
+
 // limits of one evaluation, beside its time. Topdown has none of its own: what
 // exceeds them is not evaluated again.
 var limits = compiled.Limits{Steps: 50_000_000, Bytes: 256 << 20}

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +67,21 @@ func TestVerdictsNameTheirEngine(t *testing.T) {
 	}
 }
 
+// The tests are run once for each engine: those of the second run are told which
+// it is, so that none thinks it has the other one.
+func TestTheEngineOfThisRun(t *testing.T) {
+	e, err := Compile(t.Context(), Source{Modules: []Module{{Path: "p.rego", Text: []byte("package p\ndecision := input.request.method == \"GET\"")}}, Data: value.Obj()},
+		Options{Entrypoint: "data.p.decision", Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &pdp.Case{Envelope: &pdp.Envelope{}, Generation: &pdp.Generation{}, Request: pdp.Request{Method: "GET", Path: "/"}, Now: time.Unix(1, 0)}
+	want := cmp.Or(os.Getenv("REMIT_POLICY_ENGINE"), "compiled")
+	if v, err := e.Decide(t.Context(), c.Input()); err != nil || string(v.Engine) != want {
+		t.Errorf("decided by %q, %v, want %q", v.Engine, err, want)
+	}
+}
+
 // What is left to topdown is told with its place and reason.
 func TestAFallbackIsTold(t *testing.T) {
 	p := fallback("data.p.d", &compiled.Unplanned{File: "p.rego", Line: 7, Text: "the builtin x is not known"})
@@ -88,7 +105,7 @@ func TestLimitsAreRefusals(t *testing.T) {
 	} {
 		text := "package p\ndecision if input.request.method != \"GET\"\ndecision if { input.request.method == \"GET\"; " + rule + " }"
 		e, err := Compile(t.Context(), Source{Modules: []Module{{Path: "p.rego", Text: []byte(text)}}, Data: value.Obj()},
-			Options{Entrypoint: "data.p.decision", Timeout: 10 * time.Second})
+			Options{Engine: Compiled, Entrypoint: "data.p.decision", Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
