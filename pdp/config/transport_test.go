@@ -44,6 +44,7 @@ func TestTransport(t *testing.T) {
 		"no window for a body":              {"  identity:", "  connections: { stream_window_bytes: 1000 }\n  identity:", "listeners[0].connections.stream_window_bytes"},
 		"less for all than for one":         {"  identity:", "  connections: { window_bytes: 100000 }\n  identity:", "listeners[0].connections.window_bytes"},
 		"garbage that is never collected":   {"policy: {", "process: { gc_percent: -1 }\npolicy: {", "process.gc_percent"},
+		"a heap without a floor":            {"policy: {", "process: { heap_floor_bytes: -1 }\npolicy: {", "process.heap_floor_bytes"},
 		"hardly any memory":                 {"policy: {", "process: { memory_limit_bytes: 1000 }\npolicy: {", "process.memory_limit_bytes"},
 		"fewer threads than none":           {"policy: {", "process: { threads: -1 }\npolicy: {", "process.threads"},
 		"no workers":                        {"policy: {", "process: { workers: -1 }\npolicy: {", "process.workers"},

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -21,13 +22,15 @@ const memoryShare = 0.8
 
 // tune tells Go's runtime what the process may take of the machine. How many
 // processors there are it finds out itself: machine, affinity, cgroup.
-func tune(p *config.Process, log *slog.Logger) {
+// It goes on doing so until ctx ends.
+func tune(ctx context.Context, p *config.Process, log *slog.Logger) {
 	unsaid := func(variable string) bool { return os.Getenv(variable) == "" }
-	if unsaid("GOGC") {
-		debug.SetGCPercent(p.GCPercent)
-	}
 	if limit := memoryLimit(p, os.DirFS("/")); limit > 0 && unsaid("GOMEMLIMIT") {
 		debug.SetMemoryLimit(limit)
+	}
+	if unsaid("GOGC") {
+		debug.SetGCPercent(p.GCPercent)
+		go pace(ctx, p.GCPercent, heapFloor(p, debug.SetMemoryLimit(-1)))
 	}
 	if p.Threads > 0 && unsaid("GOMAXPROCS") {
 		runtime.GOMAXPROCS(p.Threads)

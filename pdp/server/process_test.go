@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/remit-pdp/remit/pdp/config"
 )
@@ -63,7 +65,7 @@ func TestTheEnvironmentWins(t *testing.T) {
 		debug.SetMemoryLimit(limit)
 		runtime.GOMAXPROCS(threads)
 	})
-	p := &config.Process{GCPercent: 300, MemoryLimit: 1 << 33, Threads: 2}
+	p := &config.Process{GCPercent: 300, MemoryLimit: 1 << 33, Threads: 2, HeapFloor: 1}
 	inForce := func() (int, int64, int) {
 		percent := debug.SetGCPercent(100)
 		debug.SetGCPercent(percent)
@@ -72,15 +74,56 @@ func TestTheEnvironmentWins(t *testing.T) {
 	for name, value := range map[string]string{"GOGC": "100", "GOMEMLIMIT": "1TiB", "GOMAXPROCS": "1"} {
 		t.Setenv(name, value)
 	}
-	tune(p, slog.New(slog.DiscardHandler))
+	tune(t.Context(), p, slog.New(slog.DiscardHandler))
 	if percent, limit, threads := inForce(); percent != 100 || limit != 1<<40 || threads != 1 {
 		t.Errorf("with the environment: %d %%, %d bytes, %d threads", percent, limit, threads)
 	}
 	for _, name := range []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS"} {
 		t.Setenv(name, "")
 	}
-	tune(p, slog.New(slog.DiscardHandler))
+	tune(t.Context(), p, slog.New(slog.DiscardHandler))
 	if percent, limit, threads := inForce(); percent != 300 || limit != 1<<33 || threads != 2 {
 		t.Errorf("without: %d %%, %d bytes, %d threads", percent, limit, threads)
 	}
+}
+
+// A small heap may grow to the floor, a large one by the percentage.
+func TestHeapGrowth(t *testing.T) {
+	const floor = 1 << 30
+	for live, want := range map[int64]int{
+		0: 400, 1 << 10: 10_000, 64 << 20: 1500, 128 << 20: 700, floor / 5: 400, 1 << 30: 400, 1 << 40: 400,
+	} {
+		if got := growth(live, 400, floor); got != want {
+			t.Errorf("a heap of %d bytes may grow by %d %%, want %d", live, got, want)
+		}
+	}
+	for limit, want := range map[int64]int64{0: 0, 512 << 20: 32 << 20, 64 << 30: maxFloor} {
+		if got := heapFloor(&config.Process{}, limit); got != want {
+			t.Errorf("of %d bytes the floor is %d, want %d", limit, got, want)
+		}
+	}
+	if got := heapFloor(&config.Process{HeapFloor: 1 << 20}, 1<<40); got != 1<<20 {
+		t.Errorf("the configured floor is %d", got)
+	}
+}
+
+// Pacing follows what is in use.
+func TestPacing(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); pace(ctx, 100, 1<<40) }()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		runtime.GC()
+		percent := debug.SetGCPercent(100)
+		if debug.SetGCPercent(percent); percent == 10_000 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after a while it is %d %%", percent)
+		}
+	}
+	stop()
+	<-done
 }

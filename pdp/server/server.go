@@ -22,7 +22,7 @@ import (
 // Run serves c until ctx ends. Nothing listens before everything is good; it
 // returns nil after an orderly end.
 func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
-	tune(&c.Process, log)
+	tune(ctx, &c.Process, log)
 	seed, err := localstore.LoadOrCreateSeed(c.State.Dir)
 	if err != nil {
 		return err
