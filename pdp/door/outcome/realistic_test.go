@@ -59,7 +59,7 @@ func everything() *datav3.HTTPAccessLogEntry {
 		Subject: "CN=a", Issuer: "CN=b",
 	}
 	common := e.CommonProperties
-	common.SampleRate, common.IntermediateLogEntry, common.UpstreamRemoteAddress = 0.5, true, pipe("/run/tool.sock")
+	common.SampleRate, common.UpstreamRemoteAddress = 0.5, pipe("/run/tool.sock")
 	common.UpstreamTransportFailureReason, common.DownstreamTransportFailureReason, common.ConnectionTerminationDetails = "a", "b", "c"
 	common.TlsProperties = &datav3.TLSProperties{
 		TlsVersion: datav3.TLSProperties_TLSv1_3, TlsCipherSuite: wrapperspb.UInt32(4865), TlsSniHostname: "a.test", TlsSessionId: "s", Ja3Fingerprint: "j",

@@ -86,6 +86,7 @@ func plainMessages(tb testing.TB) map[string][]byte {
 		"a header without value":  inResponse(header("content-type", "a/b"), field(4, field(1, []byte("content-type")))),
 		"numbers too large":       inEntry(field(1, number(24, 1<<32+1), number(33, 1<<32+6)), field(4, field(1, number(1, 1<<33+200)), number(3, 1<<63))),
 		"flags that are not one":  inCommon(field(16, number(2, 1<<40), number(6, 0))),
+		"an intermediate entry":   inCommon(number(27, 1)),
 		"long encodings":          inEntry(field(3, []byte("\x9a\x00\x83\x80\x00abc"))),
 	}
 }
