@@ -86,6 +86,8 @@ func mayImport(pkg, ours string) bool {
 		return within(ours, "pdp/value") || ours == "pdp" || ours == "pdp/state"
 	case within(pkg, "pdp") && within(ours, pkg): // a part may have rooms of its own
 		return true
+	case within(pkg, "pdp/door") && ours == "pdp/door/wire": // all doors read messages in one way
+		return true
 	case within(pkg, "pdp"):
 		return slices.Contains([]string{"pdp", "pdp/value", "pdp/state"}, ours)
 	case pkg == "bundles":

@@ -72,7 +72,7 @@ func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, orders or
 		door := outcome.NewAccessLog(point, time.Now, lostOutcomes(log, time.Now))
 		door.Watch(c.Agents.Address, func(p outcome.Passage) { meter.Passed(string(p)) })
 		at := address{key: "outcomes", address: o.Address, tls: o.TLS, connections: o.Connections}
-		if err := d.open(at, true, door.Register, countStreams(&d.streams)); err != nil {
+		if err := d.open(at, true, door.Register, append(door.Options(), countStreams(&d.streams))...); err != nil {
 			return nil, err
 		}
 	}

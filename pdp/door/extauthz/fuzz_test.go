@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/door/wire"
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
@@ -76,7 +77,7 @@ func oddChecks(tb testing.TB) map[string][]byte {
 	internal := &corev3.Address{Address: &corev3.Address_EnvoyInternalAddress{EnvoyInternalAddress: &corev3.EnvoyInternalAddress{EndpointId: "e"}}}
 	named := &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{PortSpecifier: &corev3.SocketAddress_NamedPort{NamedPort: "http"}}}}
 	deep := field(3, []byte("s"))
-	for range maxNesting {
+	for range wire.MaxNesting {
 		deep = field(6, field(1, deep))
 	}
 	return map[string][]byte{

@@ -2,13 +2,12 @@ package extauthz
 
 import (
 	"context"
-	"strings"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+
+	"github.com/remit-pdp/remit/pdp/door/wire"
 )
 
 // Service is the name of the service, which its health is asked for by.
@@ -36,22 +35,19 @@ func (s *Server) Register(server grpc.ServiceRegistrar) { server.RegisterService
 // beside it are not concerned.
 func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)}),
+		grpc.ForceServerCodecV2(codec{wire.NewCodec()}),
 		grpc.UnaryInterceptor(Guard(s.crashed)),
 		grpc.NumStreamWorkers(uint32(s.settings.Workers)),
 	}
 }
 
-// asked is a CheckRequest as it is on the wire.
-type asked struct{ message string }
-
 func handleCheck(server any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-	question := &asked{}
+	question := &wire.Message{}
 	if err := decode(question); err != nil {
 		return nil, err
 	}
 	answer := func(ctx context.Context, question any) (any, error) {
-		return rendered(server.(checker).Check(ctx, question.(*asked).message)), nil
+		return rendered(server.(checker).Check(ctx, question.(*wire.Message).Text)), nil
 	}
 	if intercept == nil {
 		return answer(ctx, question)
@@ -59,28 +55,13 @@ func handleCheck(server any, ctx context.Context, decode func(any) error, interc
 	return intercept(ctx, question, &grpc.UnaryServerInfo{Server: server, FullMethod: authv3.Authorization_Check_FullMethodName}, answer)
 }
 
-// codec is protobuf's, and leaves checks and their answers as they are.
-type codec struct{ encoding.CodecV2 }
-
-// Unmarshal implements [encoding.CodecV2].
-func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
-	question, ok := v.(*asked)
-	if !ok {
-		return c.CodecV2.Unmarshal(data, v)
-	}
-	var text strings.Builder // one copy: the buffers are gRPC's
-	text.Grow(data.Len())
-	for _, piece := range data {
-		text.Write(piece.ReadOnlyData())
-	}
-	question.message = text.String()
-	return nil
-}
+// codec leaves checks and their answers as they are.
+type codec struct{ wire.Codec }
 
 // Marshal implements [encoding.CodecV2].
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if answer, ok := v.(rendered); ok {
 		return mem.BufferSlice{mem.SliceBuffer(answer)}, nil
 	}
-	return c.CodecV2.Marshal(v)
+	return c.Codec.Marshal(v)
 }

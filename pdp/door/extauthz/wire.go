@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/door/wire"
 )
 
 // wireCheck reads a CheckRequest off the wire: strings are slices of the message,
@@ -26,13 +27,13 @@ type wireCheck struct {
 func fromWire(message string) (e *pdp.Envelope, plain bool) {
 	w := &wireCheck{Envelope: pdp.Envelope{Network: true, HeadersJoined: true, Metadata: noMetadata}}
 	w.Headers = w.lines[:0]
-	c := cursor{rest: message}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			c.expect(w.attributes(c.message()))
+	c := wire.Cursor{Rest: message}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
+			c.Expect(w.attributes(c.Message()))
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
 	switch {
@@ -41,94 +42,96 @@ func fromWire(message string) (e *pdp.Envelope, plain bool) {
 	case w.body != "":
 		w.Body, w.BodyLossy = []byte(w.body), true
 	}
-	return &w.Envelope, !c.unusual
+	return &w.Envelope, !c.Unusual
 }
 
 func (w *wireCheck) attributes(message string) (plain bool) {
-	c := cursor{rest: message, repeated: 1 << 10}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			c.expect(readPeer(c.message(), &w.Source))
-		case 2<<3 | asText:
-			c.expect(readPeer(c.message(), &w.Destination))
-		case 4<<3 | asText:
-			c.expect(w.request(c.message()))
-		case 10<<3 | asText: // context_extensions
-			name, v, plain := readPair(c.message())
-			c.expect(plain)
+	c := wire.Cursor{Rest: message, Repeated: 1 << 10}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
+			c.Expect(readPeer(c.Message(), &w.Source))
+		case 2<<3 | wire.AsText:
+			c.Expect(readPeer(c.Message(), &w.Destination))
+		case 4<<3 | wire.AsText:
+			c.Expect(w.request(c.Message()))
+		case 10<<3 | wire.AsText: // context_extensions
+			name, v, plain := wire.ReadPair(c.Message())
+			c.Expect(plain)
 			if w.Extensions == nil {
 				w.Extensions = make(map[string]string)
 			}
 			w.Extensions[name] = v // of one name the last, as in protobuf
-		case 11<<3 | asText: // metadata_context
+		case 11<<3 | wire.AsText: // metadata_context
 			var plain bool
-			w.Metadata, plain = readMetadata(c.message())
-			c.expect(plain)
-		case 12<<3 | asText: // tls_session
-			c.expect(readOne(c.message(), &w.ServerName))
-		case 13<<3 | asText: // route_metadata_context: only the plugin's form shows it
-			_, plain := readMetadata(c.message())
-			c.expect(plain)
+			w.Metadata, plain = readMetadata(c.Message())
+			c.Expect(plain)
+		case 12<<3 | wire.AsText: // tls_session
+			var plain bool
+			w.ServerName, plain = readSession(c.Message())
+			c.Expect(plain)
+		case 13<<3 | wire.AsText: // route_metadata_context: only the plugin's form shows it
+			_, plain := readMetadata(c.Message())
+			c.Expect(plain)
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
-	return !c.unusual
+	return !c.Unusual
 }
 
 func (w *wireCheck) request(message string) (plain bool) {
-	c := cursor{rest: message}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
+	c := wire.Cursor{Rest: message}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
 			var plain bool
-			w.Sent, plain = readTime(c.message())
-			c.expect(plain)
-		case 2<<3 | asText:
+			w.Sent, plain = readTime(c.Message())
+			c.Expect(plain)
+		case 2<<3 | wire.AsText:
 			w.Network = false
-			c.expect(w.http(c.message()))
+			c.Expect(w.http(c.Message()))
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
-	return !c.unusual
+	return !c.Unusual
 }
 
 func (w *wireCheck) http(message string) (plain bool) {
-	c := cursor{rest: message, repeated: 1 << 3}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			w.HTTPID = c.text()
-		case 2<<3 | asText:
-			w.Method = c.text()
-		case 3<<3 | asText: // headers
-			name, v, plain := readPair(c.message())
-			c.expect(plain && w.joined(name, v))
-		case 4<<3 | asText:
-			w.Path = c.text()
-		case 5<<3 | asText:
-			w.Host = c.text()
-		case 6<<3 | asText:
-			w.Scheme = c.text()
-		case 7<<3 | asText, 8<<3 | asText: // query and fragment: always empty, the path has them
-			c.text()
-		case 9<<3 | asVarint:
-			w.BodySize = int64(c.number())
-		case 10<<3 | asText:
-			w.Protocol = c.text()
-		case 11<<3 | asText:
-			w.body = c.text()
-		case 12<<3 | asText:
-			w.rawBody = c.message()
-		case 13<<3 | asText: // header_map
-			c.expect(w.raw(c.message()))
+	c := wire.Cursor{Rest: message, Repeated: 1 << 3}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
+			w.HTTPID = c.Text()
+		case 2<<3 | wire.AsText:
+			w.Method = c.Text()
+		case 3<<3 | wire.AsText: // headers
+			name, v, plain := wire.ReadPair(c.Message())
+			c.Expect(plain && w.joined(name, v))
+		case 4<<3 | wire.AsText:
+			w.Path = c.Text()
+		case 5<<3 | wire.AsText:
+			w.Host = c.Text()
+		case 6<<3 | wire.AsText:
+			w.Scheme = c.Text()
+		case 7<<3 | wire.AsText, 8<<3 | wire.AsText: // query and fragment: always empty, the path has them
+			c.Text()
+		case 9<<3 | wire.AsVarint:
+			w.BodySize = int64(c.Number())
+		case 10<<3 | wire.AsText:
+			w.Protocol = c.Text()
+		case 11<<3 | wire.AsText:
+			w.body = c.Text()
+		case 12<<3 | wire.AsText:
+			w.rawBody = c.Message()
+		case 13<<3 | wire.AsText: // header_map
+			c.Expect(w.raw(c.Message()))
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
-	return !c.unusual
+	return !c.Unusual
 }
 
 // joined adds a member of the map of headers. One that is there already takes
@@ -163,90 +166,74 @@ func (w *wireCheck) maybeThere(name string) bool {
 
 // raw adds the lines of a HeaderMap, which are in the order they were sent.
 func (w *wireCheck) raw(message string) (plain bool) {
-	c := cursor{rest: message, repeated: 1 << 1}
+	c := wire.Cursor{Rest: message, Repeated: 1 << 1}
 	if message != "" {
-		c.expect(len(w.Headers) == 0) // not in both forms
+		c.Expect(len(w.Headers) == 0) // not in both forms
 		w.HeadersJoined = false
 	}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			h, plain := readLine(c.message())
-			c.expect(plain)
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
+			h, plain := readLine(c.Message())
+			c.Expect(plain)
 			w.Headers = append(w.Headers, h)
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
-	return !c.unusual
+	return !c.Unusual
 }
 
 // readLine reads a HeaderValue.
 func readLine(message string) (h pdp.Header, plain bool) {
-	c := cursor{rest: message}
+	c := wire.Cursor{Rest: message}
 	var raw string
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			h.Name = strings.ToLower(c.text())
-		case 2<<3 | asText:
-			h.Value = c.text()
-		case 3<<3 | asText:
-			raw = c.message()
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
+			h.Name = strings.ToLower(c.Text())
+		case 2<<3 | wire.AsText:
+			h.Value = c.Text()
+		case 3<<3 | wire.AsText:
+			raw = c.Message()
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
 	if raw != "" {
 		h.Value = raw
 	}
-	return h, !c.unusual
+	return h, !c.Unusual
 }
 
-// readPair reads a member of a map of strings.
-func readPair(message string) (name, v string, plain bool) {
-	c := cursor{rest: message}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			name = c.text()
-		case 2<<3 | asText:
-			v = c.text()
+// readSession reads an AttributeContext.TLSSession.
+func readSession(message string) (sni string, plain bool) {
+	c := wire.Cursor{Rest: message}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsText:
+			sni = c.Text()
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
-	return name, v, !c.unusual
-}
-
-// readOne reads a message whose first field is a text and the only one.
-func readOne(message string, s *string) (plain bool) {
-	c := cursor{rest: message}
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asText:
-			*s = c.text()
-		default:
-			c.unusual = true
-		}
-	}
-	return !c.unusual
+	return sni, !c.Unusual
 }
 
 // readTime reads a Timestamp.
 func readTime(message string) (t time.Time, plain bool) {
-	c := cursor{rest: message}
+	c := wire.Cursor{Rest: message}
 	var seconds int64
 	var nanos int32
-	for c.next() {
-		switch c.tag {
-		case 1<<3 | asVarint:
-			seconds = int64(c.number())
-		case 2<<3 | asVarint:
-			nanos = int32(c.number())
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | wire.AsVarint:
+			seconds = int64(c.Number())
+		case 2<<3 | wire.AsVarint:
+			nanos = int32(c.Number())
 		default:
-			c.unusual = true
+			c.Unusual = true
 		}
 	}
-	return time.Unix(seconds, int64(nanos)).UTC(), !c.unusual
+	return time.Unix(seconds, int64(nanos)).UTC(), !c.Unusual
 }

@@ -5,8 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	datav3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
+	"github.com/remit-pdp/remit/pdp/door/wire"
 )
 
 // A Passage says whether a request that is over had passed a decision, as the
@@ -31,40 +30,42 @@ func (l *AccessLog) Watch(own string, seen func(Passage)) {
 }
 
 // tell tells what became of a request, if that is known and worth knowing.
-func (l *AccessLog) tell(entry *datav3.HTTPAccessLogEntry) {
-	if p := l.passage(entry); l.seen != nil && p != "" {
+func (l *AccessLog) tell(e *entry) {
+	if l.seen == nil {
+		return
+	}
+	if p := e.passage(l.own); p != "" {
 		l.seen(p)
 	}
 }
 
-// passage is "" for a request that is not over, or that no upstream has seen
-// for a reason that has nothing to do with remit.
-func (l *AccessLog) passage(entry *datav3.HTTPAccessLogEntry) Passage {
-	common, details := entry.GetCommonProperties(), entry.GetResponse().GetResponseCodeDetails()
-	upstream := addressOf(common.GetUpstreamRemoteAddress())
+// passage is "" for a request that is not over, or that no upstream but own has
+// seen for a reason that has nothing to do with remit.
+func (e *entry) passage(own string) Passage {
 	switch {
-	case !final(common):
+	case !e.final():
 		return ""
-	case strings.HasPrefix(details, "ext_authz_error"):
+	case strings.HasPrefix(e.details, "ext_authz_error"):
 		return Failed
-	case denied(common, details):
+	case e.denied():
 		return Denied
-	case decisionID(common) != "":
+	case e.decision() != "":
 		return Allowed
-	case upstream != "" && upstream != l.own:
+	}
+	if upstream := spelled(e.upstream); upstream != "" && upstream != own {
 		return Undecided
+	}
+	return ""
+}
+
+// spelled is an address in the configuration's spelling, "" for none.
+func spelled(a wire.Address) string {
+	switch {
+	case a.Kind == wire.Pipe && a.Name != "":
+		return "unix:" + a.Name
+	case a.Kind == wire.Socket:
+		return net.JoinHostPort(a.Name, strconv.FormatUint(uint64(a.Port), 10))
 	default:
 		return ""
 	}
-}
-
-// addressOf is an address in the configuration's spelling, "" for none.
-func addressOf(a *corev3.Address) string {
-	if path := a.GetPipe().GetPath(); path != "" {
-		return "unix:" + path
-	}
-	if s := a.GetSocketAddress(); s != nil {
-		return net.JoinHostPort(s.GetAddress(), strconv.Itoa(int(s.GetPortValue())))
-	}
-	return ""
 }

@@ -1,0 +1,119 @@
+package wire
+
+import "math/bits"
+
+// MaxNesting is how deep a google.protobuf.Struct may be to be plain.
+const MaxNesting = 32
+
+// ReadPair reads a member of a map of strings.
+func ReadPair(message string) (name, text string, plain bool) {
+	c := Cursor{Rest: message}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | AsText:
+			name = c.Text()
+		case 2<<3 | AsText:
+			text = c.Text()
+		default:
+			c.Unusual = true
+		}
+	}
+	return name, text, !c.Unusual
+}
+
+// ReadMember reads a member of a map of messages, keyed by text.
+func ReadMember(message string) (name, member string, plain bool) {
+	c := Cursor{Rest: message}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | AsText:
+			name = c.Text()
+		case 2<<3 | AsText:
+			member = c.Message()
+		default:
+			c.Unusual = true
+		}
+	}
+	return name, member, !c.Unusual && c.Seen&(1<<2) != 0
+}
+
+// Lookup looks through a message whose only field is such a map, as those of
+// google.protobuf.Struct and of envoy.config.core.v3.Metadata are, and returns
+// the member of a name, "" for none. Of several the last counts, as in protobuf.
+func Lookup(message, name string, isPlain func(member string) bool) (found string, plain bool) {
+	c := Cursor{Rest: message, Repeated: 1 << 1}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | AsText:
+			key, member, plain := ReadMember(c.Message())
+			c.Expect(plain && isPlain(member))
+			if key == name {
+				found = member
+			}
+		default:
+			c.Unusual = true
+		}
+	}
+	return found, !c.Unusual
+}
+
+// IsMap looks through a message whose only field is such a map.
+func IsMap(message string, isPlain func(member string) bool) (plain bool) {
+	_, plain = Lookup(message, "", isPlain)
+	return plain
+}
+
+// IsStruct looks through a google.protobuf.Struct.
+func IsStruct(message string) (plain bool) { return IsMap(message, IsValue) }
+
+// IsValue looks through a google.protobuf.Value.
+func IsValue(message string) (plain bool) { return isValue(message, MaxNesting) }
+
+func isValue(message string, nesting int) (plain bool) {
+	if nesting == 0 {
+		return false
+	}
+	isInner := func(m string) bool { return isValue(m, nesting-1) }
+	c := Cursor{Rest: message}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | AsVarint, 4<<3 | AsVarint:
+			c.Number()
+		case 2<<3 | AsDouble:
+			c.Double()
+		case 3<<3 | AsText:
+			c.Text()
+		case 5<<3 | AsText:
+			c.Expect(IsMap(c.Message(), isInner))
+		case 6<<3 | AsText:
+			c.Expect(isList(c.Message(), isInner))
+		default:
+			c.Unusual = true
+		}
+	}
+	return !c.Unusual && bits.OnesCount64(c.Seen) <= 1 // of one kind
+}
+
+// isList looks through a google.protobuf.ListValue.
+func isList(message string, isPlain func(item string) bool) (plain bool) {
+	c := Cursor{Rest: message, Repeated: 1 << 1}
+	for c.Next() {
+		switch c.Tag {
+		case 1<<3 | AsText:
+			c.Expect(isPlain(c.Message()))
+		default:
+			c.Unusual = true
+		}
+	}
+	return !c.Unusual
+}
+
+// TextOf returns the text of a plain google.protobuf.Value, "" of one that is of
+// another kind.
+func TextOf(message string) string {
+	c := Cursor{Rest: message}
+	if c.Next() && c.Tag == 3<<3|AsText {
+		return c.Message()
+	}
+	return ""
+}
