@@ -227,3 +227,6 @@ func (e *Envoy) get(ctx context.Context, path string) (string, error) {
 
 // Stop ends Envoy.
 func (e *Envoy) Stop() { e.process.stop(syscall.SIGTERM) }
+
+// Kill ends Envoy at once (SIGKILL); [Stack.RestartEnvoy] brings another one.
+func (e *Envoy) Kill() { e.process.stop(syscall.SIGKILL) }

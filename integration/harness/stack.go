@@ -168,6 +168,10 @@ func (s *Stack) startEnvoy(ctx context.Context) error {
 	return err
 }
 
+// RestartEnvoy starts another Envoy with the same configuration in place of one
+// that was killed.
+func (s *Stack) RestartEnvoy(ctx context.Context) error { return s.startEnvoy(ctx) }
+
 // Stop takes everything down, in the order of a request.
 func (s *Stack) Stop() {
 	if s.Envoy != nil {

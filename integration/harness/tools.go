@@ -132,12 +132,16 @@ func answering[In any](up *Upstream, do func(In) string) mcp.ToolHandlerFor[In, 
 }
 
 // StartAPI starts a plain HTTP API: it answers every request with an [Echo].
-// `?fail=1` makes it answer 500.
+// `?fail=1` makes it answer 500, `?hang=1` not at all while its caller waits.
 func StartAPI() (*Upstream, error) {
 	up := &Upstream{}
 	return up, up.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		up.Calls.Add(1)
 		w.Header().Set("content-type", "application/json")
+		if r.URL.Query().Get("hang") != "" {
+			<-r.Context().Done()
+			return
+		}
 		if r.URL.Query().Get("fail") != "" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
