@@ -17,6 +17,9 @@ help: ## list the targets
 build: ## bin/remit
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/remit ./cmd/remit
 
+dist: ## build/dist: what is released of the last commit, the same bytes everywhere (ARGS="-arch amd64" for one processor)
+	$(GO) run ./integration/dist $(ARGS)
+
 run: build ## remit behind a real Envoy with sample tools; plays one agent's session (ARGS=--once ends after it)
 	$(GO) build -o build/demo ./integration/demo
 	./build/demo --remit bin/remit $(ARGS)
@@ -78,4 +81,4 @@ benchmarks: ## the benchmarks beside the code, each beside what it is compared w
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build run test test-topdown test-mesh lint policies-test fuzz bench bench-check benchmarks clean
+.PHONY: help build dist run test test-topdown test-mesh lint policies-test fuzz bench bench-check benchmarks clean

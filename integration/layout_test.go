@@ -113,6 +113,8 @@ var libraryRooms = map[string][]string{
 	"github.com/gowebpki/jcs":                        {"pdp/catalog"},
 	"github.com/prometheus":                          {"pdp/telemetry"},
 	"go.opentelemetry.io":                            {"pdp/telemetry"},
+	"github.com/CycloneDX":                           {"integration/dist"},
+	"golang.org/x/crypto/x509roots":                  {"integration/dist"},
 	"istio.io":                                       {"integration/mesh"},
 	"golang.org/x/sys":                               {"pdp/state/localstore", "integration/bench"},
 	"github.com/spf13":                               {"cmd"},
