@@ -68,7 +68,7 @@ func (c *Config) cluster(service *corev3.GrpcService, door *Door, needs *Needs) 
 	if known == nil {
 		return nil // Google's client has no cluster
 	}
-	u := upstream{known, c.endpoints[name], door, needs, door.Name != needs.Outcomes.Name}
+	u := upstream{known, c.endpoints[name], door, needs, door.Address != needs.Outcomes.Address}
 	return examine(clusterRules, "cluster "+name, u)
 }
 
