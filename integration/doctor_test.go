@@ -38,7 +38,7 @@ func notGood(r *doctor.Report) (found []doctor.Finding) {
 }
 
 // The configuration that a user copies, as a real Envoy dumps it, is good in
-// every part; and so is the remit behind it.
+// every part, and so is the remit behind it; a wrong line of it is found.
 func TestDoctor(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {
@@ -50,12 +50,23 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startStackWith(t, binary, "", asShipped)
-	envoy := "http://" + s.Envoy.Admin
-	client := s.Client(tokenFor(t, s, "user:ada"))
+	t.Run("all is good", func(t *testing.T) { doctorFindsNothing(t, s) })
+	for _, mistake := range envoysMistakes {
+		t.Run(mistake.what, func(t *testing.T) { mistake.isFound(t, s) })
+	}
+	t.Run("the end", func(t *testing.T) { doctorFindsTheEnd(t, s) })
+}
+
+func doctorFindsNothing(t *testing.T, s *harness.Stack) {
+	token, err := s.Issuer.Token("support-agent", "user:ada", "s1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s.Client(token)
 	var report *doctor.Report
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		ask(t.Context(), client, http.MethodGet, "/v1/tickets/7") // the first one opens the access log's stream
-		if report, err = examined(t, s, "--envoy", envoy); err == nil && report.Count(doctor.Warning) == 0 {
+		if report, err = examined(t, s, "--envoy", "http://"+s.Envoy.Admin); err == nil && report.Count(doctor.Warning) == 0 {
 			break
 		}
 	}
@@ -72,10 +83,46 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%s: %d findings are missing: %+v", area, least, report.Findings)
 		}
 	}
-	doctorFindsTheEnd(t, s)
 }
 
-// doctorFindsTheEnd ends remit and then takes its state away.
+// wrongLine is one of Envoy's configuration, and what is found because of it.
+type wrongLine struct{ text, instead, what, remedy string }
+
+// envoysMistakes are some that a real Envoy is started with; pdp/door/envoyconfig
+// has a table of all.
+var envoysMistakes = []wrongLine{
+	{"failure_mode_allow: false", "failure_mode_allow: true", "failure_mode_allow is true", "failure_mode_allow: false"},
+	{"pack_as_bytes: true", "pack_as_bytes: false", "pack_as_bytes is false", "pack_as_bytes: true"},
+	{"merge_slashes: true", "merge_slashes: false", "merge_slashes is not true", "merge_slashes: true"},
+	{"- match: { prefix: /v1/ }", "- match: { prefix: /around/ }\n                route: { cluster: tools }\n              - match: { prefix: /v1/ }", "ext_authz is disabled on a route to cluster tools", "remove disabled"},
+	{"cluster_name: remit_outcomes } }", "cluster_name: remit_authz } }", "no gRPC access log leads to remit's outcomes", "copy access_log"},
+}
+
+// isFound starts another Envoy in front of the same remit.
+func (w wrongLine) isFound(t *testing.T, s *harness.Stack) {
+	binary, err := harness.FetchEnvoy(t.Context(), s.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envoy, err := harness.StartEnvoy(t.Context(), binary, harness.EnvoySettings{
+		Config: filepath.Join(s.Root, "integration", "envoy", "envoy.yaml"), Dir: shortDir(t),
+		Authz: filepath.Join(s.Dir, "authz.sock"), Outcomes: filepath.Join(s.Dir, "outcomes.sock"), Agents: filepath.Join(s.Dir, "agents.sock"),
+		Tools: s.Tools.Address, API: s.API.Address, Replace: []string{w.text, w.instead},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer envoy.Stop()
+	report, _ := examined(t, s, "--envoy", "http://"+envoy.Admin)
+	for _, f := range notGood(report) {
+		if f.Area == "envoy" && strings.Contains(f.What, w.what) && strings.Contains(f.Remedy, w.remedy) {
+			return
+		}
+	}
+	t.Errorf("found: %+v", notGood(report))
+}
+
+// doctorFindsTheEnd ends remit, and then lets others read its seed.
 func doctorFindsTheEnd(t *testing.T, s *harness.Stack) {
 	dump, err := s.Envoy.Config(t.Context())
 	if err != nil {
@@ -95,29 +142,5 @@ func doctorFindsTheEnd(t *testing.T, s *harness.Stack) {
 	}
 	if report, err := examined(t, s, "--envoy", ""); err == nil || report.Count(doctor.Error) != 1 {
 		t.Errorf("the seed can be read by others: %v, %+v", err, notGood(report))
-	}
-}
-
-// What a real Envoy dumps of one wrong line is found, with the line that corrects
-// it. (pdp/door/envoyconfig has a table of all of them.)
-func TestDoctorFindsMistakesInEnvoysConfiguration(t *testing.T) {
-	for _, c := range []struct{ text, instead, what, remedy string }{
-		{"failure_mode_allow: false", "failure_mode_allow: true", "failure_mode_allow is true", "failure_mode_allow: false"},
-		{"pack_as_bytes: true", "pack_as_bytes: false", "pack_as_bytes is false", "pack_as_bytes: true"},
-		{"merge_slashes: true", "merge_slashes: false", "merge_slashes", "merge_slashes: true"},
-		{"- match: { prefix: /v1/ }", "- match: { prefix: /around/ }\n                route: { cluster: tools }\n              - match: { prefix: /v1/ }", "ext_authz is disabled on a route to cluster tools", "remove disabled"},
-		{"cluster_name: remit_outcomes } }", "cluster_name: remit_authz } }", "no gRPC access log leads to remit's outcomes", "copy access_log"},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			t.Parallel()
-			s := startStack(t, "", asShipped, func(o *harness.Options) { o.EnvoyReplace = []string{c.text, c.instead} })
-			report, _ := examined(t, s, "--envoy", "http://"+s.Envoy.Admin)
-			for _, f := range notGood(report) {
-				if f.Area == "envoy" && strings.Contains(f.What, c.what) && strings.Contains(f.Remedy, c.remedy) {
-					return
-				}
-			}
-			t.Errorf("found: %+v", notGood(report))
-		})
 	}
 }

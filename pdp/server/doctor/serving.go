@@ -1,8 +1,6 @@
 package doctor
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // serving judges the remit that serves.
 func serving(s *signs) []Finding {
@@ -57,5 +55,5 @@ func outcomes(s *signs) (found []Finding) {
 		return append(found, wrong(Warning, fmt.Sprintf("%.0f of %.0f allowed actions ended without an outcome", unknown, allowed), where,
 			"they stay charged to budgets, and what depends on them stays pending", "see the access log under envoy (filter, buffer), and outcome_timeout for long requests"))
 	}
-	return append(found, good(fmt.Sprintf("outcomes arrive: %.0f streams, %.0f of %.0f allowed actions unknown", l.sum("remit_outcome_streams"), unknown, allowed), where))
+	return append(found, good(fmt.Sprintf("outcomes arrive: %.0f streams are open, %.0f of %.0f allowed actions unknown", l.sum("remit_outcome_streams"), unknown, allowed), where))
 }
