@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,29 @@ func TestMistakesAreFound(t *testing.T) {
 			}
 			t.Errorf("found: %+v", wrong)
 		})
+	}
+}
+
+// What is wrong with questions about connections, in protocols.yaml.
+func TestMistakesWithConnections(t *testing.T) {
+	network := "include_peer_certificate: true\n          include_tls_session: true\n          grpc_service:"
+	for what, replace := range map[string][]string{
+		"failure_mode_allow is true":                {"failure_mode_allow: false\n          include", "failure_mode_allow: true\n          include"},
+		"shadow_mode is true":                       {network, "shadow_mode: true\n          " + network},
+		"include_peer_certificate is false":         {network, "grpc_service:"},
+		"transport_api_version is AUTO":             {"transport_api_version: V3\n          failure", "failure"},
+		"filter_enabled_metadata is set":            {network, "filter_enabled_metadata: { filter: x }\n          " + network},
+		"does not take questions about connections": nil,
+	} {
+		n := needs()
+		n.Agents, n.SessionHeader = "", ""
+		n.Doors = append(n.Doors, Door{Name: "network", Address: "unix:/run/remit/network.sock", Deadline: time.Second, MinPing: time.Second, Network: replace != nil})
+		wrong, _ := examined(t, dumped(t, "protocols.yaml", replace...), n)
+		if !slices.ContainsFunc(wrong, func(f Finding) bool {
+			return strings.Contains(f.What, what) && f.Where == "listener reports, filter envoy.filters.network.ext_authz"
+		}) {
+			t.Errorf("%s: %+v", what, wrong)
+		}
 	}
 }
 

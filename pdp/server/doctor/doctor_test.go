@@ -34,7 +34,12 @@ state: { dir: data }
 // load reads a configuration from a folder of its own.
 func load(t *testing.T, text string) *config.Loaded {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "remit")
+	short, err := os.MkdirTemp("", "d") // the path of a socket has 107 bytes at the most
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(short) })
+	dir := filepath.Join(short, "remit")
 	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "data"), 0o700), os.WriteFile(filepath.Join(dir, "remit.yaml"), []byte(text), 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +215,17 @@ func TestNothingIsRunning(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s: nothing is %s: %+v", area, severity, r.Findings)
+		}
+	}
+}
+
+// A password in the address of Envoy's admin interface is not shown.
+func TestNoSecretIsShown(t *testing.T) {
+	c := load(t, strings.Replace(remitYAML, "state:", "health: { address: \"127.0.0.1:1\" }\nstate:", 1))
+	for _, envoy := range []string{"http://me:hunter2@127.0.0.1:1", "127.0.0.1:1", "http://me:hunter2@%zz"} {
+		r := Examine(t.Context(), Options{Config: c, Envoy: envoy})
+		if text, err := json.Marshal(r); err != nil || strings.Contains(string(text), "hunter2") || r.Findings[len(r.Findings)-1].Area != "envoy" {
+			t.Errorf("%s, %v", text, err)
 		}
 	}
 }

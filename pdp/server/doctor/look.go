@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -146,7 +147,11 @@ func readEnvoy(ctx context.Context, o Options) (p proxy) {
 		p.from = o.Dump
 		dump, p.err = os.ReadFile(o.Dump)
 	case o.Envoy != "":
-		p.from = o.Envoy
+		admin, err := url.Parse(o.Envoy)
+		if err != nil || admin.Host == "" {
+			return proxy{from: "--envoy", err: errors.New("its address is not like http://HOST:PORT")}
+		}
+		p.from = admin.Redacted()
 		var a answer
 		a, p.err = get(ctx, o.Envoy+"/config_dump?include_eds")
 		if dump, p.clock = a.body, a.clock; p.err == nil && a.status != http.StatusOK {

@@ -17,21 +17,23 @@ type door struct {
 	who          string // is believed to call
 	tls          *config.TLS
 	mode         fs.FileMode // of its socket at the most
+	ownFolder    bool        // its folder is the state directory, which remit makes
 }
 
 // doors are all addresses but that of the probes, which believe nobody.
 func doors(c *config.Config) []door {
 	var all []door
 	for _, l := range c.Listeners {
-		all = append(all, door{"listeners." + l.Name, l.Address, "the proxy", l.TLS, 0o660})
+		all = append(all, door{"listeners." + l.Name, l.Address, "the proxy", l.TLS, 0o660, false})
 	}
 	if c.Outcomes.Address != "" {
-		all = append(all, door{"outcomes", c.Outcomes.Address, "the proxy", c.Outcomes.TLS, 0o660})
+		all = append(all, door{"outcomes", c.Outcomes.Address, "the proxy", c.Outcomes.TLS, 0o660, false})
 	}
 	if c.Agents.Address != "" {
-		all = append(all, door{"agents", c.Agents.Address, "an agent, by its token", nil, 0o660})
+		all = append(all, door{"agents", c.Agents.Address, "an agent, by its token", nil, 0o660, false})
 	}
-	return append(all, door{"operators", c.Operators.Address, "an operator, by what the kernel says", nil, 0o600})
+	own := filepath.Dir(c.Operators.Socket()) == c.State.Dir
+	return append(all, door{"operators", c.Operators.Address, "an operator, by what the kernel says", nil, 0o600, own})
 }
 
 // sockets judges who may open remit's doors.
@@ -76,6 +78,8 @@ func (d *door) folder(path string, otherwise Finding) Finding {
 	dir := filepath.Dir(path)
 	info, err := os.Stat(dir)
 	switch {
+	case d.ownFolder && errors.Is(err, fs.ErrNotExist):
+		return otherwise
 	case err != nil:
 		return wrong(Error, d.key+": "+err.Error(), dir, "remit serve does not start", "make the folder, for remit and the proxy's group only (mode 750)")
 	case info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
