@@ -50,7 +50,7 @@ the configuration that remit serve was given.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Config, o.Problem = readConfig(cmd)
-			o.Envoy, o.Guessed = strings.TrimSuffix(o.Envoy, "/"), !cmd.Flags().Changed("envoy")
+			o.Envoy, o.Guessed = strings.TrimSuffix(o.Envoy, "/"), !cmd.Flags().Changed("envoy") && o.Dump == ""
 			report := doctor.Examine(cmd.Context(), o)
 			if err := printReport(cmd, report, asJSON); err != nil {
 				return err

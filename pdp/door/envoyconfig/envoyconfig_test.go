@@ -151,6 +151,18 @@ func TestMistakesWithConnections(t *testing.T) {
 	}
 }
 
+// That a route retries is worth knowing, and not wrong.
+func TestRetries(t *testing.T) {
+	c, err := Parse(dumped(t, "envoy.yaml", "route: { cluster: api, timeout: 15s }", "route: { cluster: api, retry_policy: { retry_on: 5xx } }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := c.Examine(needs())
+	if len(found) != 2 || found[1].Severity != OK || !strings.Contains(found[1].What, "retries on 1 of its routes") || found[1].Where != "listener agents, virtual host api, route /" {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestWhatIsNoDump(t *testing.T) {
 	for _, text := range []string{"", "{}", "[]", "{\"configs\": [{\"@type\": 1}]}", `{"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "static_listeners": [{"listener": 1}]}]}`} {
 		if _, err := Parse([]byte(text)); err == nil {

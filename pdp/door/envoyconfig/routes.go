@@ -156,7 +156,7 @@ func retries(where []string) []Finding {
 		return nil
 	}
 	slices.Sort(where)
-	return []Finding{{OK, fmt.Sprintf("%d routes retry: remit is asked once, whatever the number of attempts, and an action counts once", len(where)), strings.Join(where, "; "), "", ""}}
+	return []Finding{{OK, fmt.Sprintf("it retries on %d of its routes: remit is asked once, whatever the number of attempts, and an action counts once", len(where)), strings.Join(where, "; "), "", ""}}
 }
 
 // asksSomebodyElse says that the only filter of a manager asks another service.

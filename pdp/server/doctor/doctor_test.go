@@ -131,6 +131,7 @@ func TestWhatIsNotGoodIsFound(t *testing.T) {
 		{"state that others write", func(s *signs) { s.state.Mode = fs.ModeDir | 0o777 }, Error, "store", "mode 777", "chmod 700"},
 		{"state that others read", func(s *signs) { s.state.Mode = fs.ModeDir | 0o755 }, Warning, "store", "mode 755", "chmod 700"},
 		{"a seed that others read", func(s *signs) { s.seedErr = errors.New("mode 644") }, Error, "store", "mode 644", "600"},
+		{"a seed of another user", func(s *signs) { s.seedErr = fs.ErrPermission }, Error, "store", "permission", "as the user"},
 		{"a process that hangs", func(s *signs) { s.live = live{err: errors.New("refused")} }, Error, "store", "process 7", "kill -QUIT"},
 		{"nobody serves", func(s *signs) { s.live = live{err: errors.New("refused")}; s.state.Held = false }, Warning, "store", "nobody has it open", "remit serve"},
 		{"a full disk", func(s *signs) { s.state.Free = 1 << 20 }, Error, "store", "0 more segments", "room"},

@@ -21,6 +21,9 @@ type live struct {
 	metrics []sample // none where they could not be read
 }
 
+// maxSaid bounds what is shown of an answer: it may be that of anything.
+const maxSaid = 2 << 10
+
 // ask asks the serving remit about itself.
 func ask(ctx context.Context, address string) (l live) {
 	at := "http://" + reachable(address)
@@ -28,7 +31,8 @@ func ask(ctx context.Context, address string) (l live) {
 	if l.err = err; err != nil {
 		return l
 	}
-	l.answers, l.ready, l.said = true, ready.status == http.StatusOK, strings.TrimSpace(string(ready.body))
+	said := ready.body[:min(len(ready.body), maxSaid)]
+	l.answers, l.ready, l.said = true, ready.status == http.StatusOK, strings.TrimSpace(string(said))
 	if a, err := get(ctx, at+"/health/policy"); err == nil && a.status == http.StatusOK {
 		l.policy = &server.PolicyStatus{}
 		if json.Unmarshal(a.body, l.policy) != nil {

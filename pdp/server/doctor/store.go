@@ -48,6 +48,8 @@ func seed(s *signs) []Finding {
 		return nil
 	case errors.Is(s.seedErr, fs.ErrNotExist) && s.state.Segments == 0:
 		return []Finding{good("the directory has no journal yet", s.config.State.Dir)}
+	case errors.Is(s.seedErr, fs.ErrPermission):
+		return []Finding{wrong(Error, s.seedErr.Error(), path, "neither the journal nor its clock can be examined", "run doctor as the user who runs remit")}
 	default:
 		return []Finding{wrong(Error, s.seedErr.Error(), path, "without it the journal cannot be read, and remit serve does not start", "chmod 600 it, or put it back from your backup")}
 	}
