@@ -1,11 +1,13 @@
 package localstore_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,5 +120,52 @@ func TestTheEndOfAJournal(t *testing.T) {
 	}
 	if _, err := verifyEnd(t, dir); !errors.Is(err, localstore.ErrCorrupt) {
 		t.Errorf("a changed byte: %v", err)
+	}
+}
+
+// The end is read while others write: first so fast that segments end between
+// seals, then so slowly that seals stand in them.
+func TestTheEndOfAJournalThatGrows(t *testing.T) {
+	dir, stop := t.TempDir(), make(chan struct{})
+	store := open(t, dir)
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() { write(t, store, stop) })
+	}
+	seals := 0
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		found, err := verifyEnd(t, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seals += found.Seals
+	}
+	close(stop)
+	writers.Wait()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if seals == 0 {
+		t.Error("no entry was held against a seal")
+	}
+}
+
+// write appends entries until stop is closed.
+func write(t *testing.T, store *localstore.Store, stop <-chan struct{}) {
+	for i, began := 0, time.Now(); ; i++ {
+		pause := 50 * time.Microsecond
+		if time.Since(began) > time.Second {
+			pause = 20 * time.Millisecond
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(pause):
+		}
+		e := &state.Entry{Kind: state.Decided, At: int64(i), Record: &state.Record{ID: strconv.Itoa(i), Detail: "the evidence", Count: 1}}
+		if err := store.Append(context.Background(), e); err != nil {
+			t.Error(err)
+			return
+		}
 	}
 }
