@@ -81,7 +81,7 @@ func mayImport(pkg, ours string) bool {
 		return false
 	case pkg == "pdp":
 		return ours == "pdp/value"
-	case pkg == "pdp/server", within(pkg, "cmd", "integration"):
+	case within(pkg, "pdp/server", "cmd", "integration"):
 		return true
 	case within(pkg, "pdp/state"):
 		return within(ours, "pdp/value") || ours == "pdp" || ours == "pdp/state"
@@ -120,7 +120,7 @@ var libraryRooms = map[string][]string{
 	"github.com/spf13":                               {"cmd"},
 	"google.golang.org/grpc":                         {"pdp/door", "pdp/server", "integration/bench"},
 	"google.golang.org/protobuf":                     {"pdp/door", "pdp/attributes", "integration/bench"},
-	"github.com/remit-pdp/remit/pdp/server":          {"cmd", "integration"},
+	"github.com/remit-pdp/remit/pdp/server":          {"cmd", "integration", "pdp/server"},
 	"github.com/remit-pdp/remit/pdp/state/statetest": {},
 }
 

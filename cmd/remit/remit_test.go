@@ -108,6 +108,25 @@ func TestCheckNamesEverything(t *testing.T) {
 	}
 }
 
+func TestDoctorExamines(t *testing.T) {
+	dir, config := workplace(t)
+	out, err := run(t, "doctor", "-c", config, "--health.address=127.0.0.1:1", "--envoy", "")
+	if err != nil || !strings.Contains(out, "0 errors") || !strings.Contains(out, "there is no state yet") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	write(t, filepath.Join(dir, "policy", "packs", "bad.rego"), "package packs.bad\n\ndeny contains \"x\" if input.session.age_secnds > 1\n")
+	if out, err := run(t, "doctor", "-c", config, "--health.address=127.0.0.1:1", "--envoy", "", "--json"); err == nil || !strings.Contains(out, `"severity": "error"`) || !strings.Contains(out, "bad.rego:3") {
+		t.Errorf("a bad policy: %v\n%s", err, out)
+	}
+	write(t, config, "listners: []\n")
+	if out, err := run(t, "doctor", "-c", config, "--envoy", ""); err == nil || !strings.Contains(out, "listners") {
+		t.Errorf("a bad configuration: %v\n%s", err, out)
+	}
+	if _, err := run(t, "doctor", "-c", config, "--health.address=127.0.0.1:1", "--envoy", "x", "--envoy-config-dump", "y"); err == nil {
+		t.Error("two Envoys are examined")
+	}
+}
+
 func TestInitOverwritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := run(t, "init", dir); err == nil {

@@ -25,6 +25,7 @@ To begin:
   remit check                find what is wrong in configuration, catalog and policies
   remit eval request.yaml    decide a request from a file, and say why
   remit serve                answer Envoy
+  remit doctor               find what is wrong where it runs, Envoy included
   remit log tail             see decisions as they are made
   remit revoke agent ID      end what an agent may do, at once
 
@@ -36,7 +37,7 @@ for a shell: remit completion bash, zsh or fish.`,
 	}
 	root.PersistentFlags().StringP(configFlag, "c", defaultFile, "the configuration file; also REMIT_CONFIG")
 	addKeys(root.PersistentFlags(), args)
-	root.AddCommand(newServe(), newCheck(), newEval(), newInit(), newLog(), newSession(), newRevoke(), newConfig(), newCatalog(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newDoctor(), newEval(), newInit(), newLog(), newSession(), newRevoke(), newConfig(), newCatalog(), newVersion())
 	root.SetArgs(args)
 	return root
 }

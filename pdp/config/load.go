@@ -30,6 +30,17 @@ type Loaded struct {
 	Entries []Entry
 }
 
+// Where says where a key was set ("remit.yaml:12", a flag, a variable), "default"
+// where it was not; "" for what is no key.
+func (l *Loaded) Where(key string) string {
+	for _, e := range l.Entries {
+		if e.Key == key {
+			return e.From
+		}
+	}
+	return ""
+}
+
 // engine is the default of policy.engine. `make test` links the tests a second
 // time with the other one (-ldflags -X).
 var engine = "compiled"

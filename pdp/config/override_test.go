@@ -50,7 +50,7 @@ func TestPrecedence(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got := entry(t, loaded, "policy.timeout"); got.Value != c.want || got.From != c.from {
+		if got := entry(t, loaded, "policy.timeout"); got.Value != c.want || got.From != c.from || loaded.Where("policy.timeout") != c.from || loaded.Where("policy.timout") != "" {
 			t.Errorf("%s: %+v, want %s from %s", name, got, c.want, c.from)
 		}
 	}

@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp/value"
@@ -27,6 +29,44 @@ type fetcher struct {
 	client *http.Client
 	issuer string
 	url    string // of the key set; "" is found by discovery
+	// clock is what the issuer's last answer said about the time; nil before the
+	// first that did.
+	clock atomic.Pointer[Clock]
+}
+
+// Clock is another machine's clock beside this one's.
+type Clock struct {
+	// Said is the Date of an answer (RFC 9110 section 6.6.1), in whole seconds, plus
+	// the Age that a cache has added (RFC 9111 section 5.1).
+	Said time.Time
+	// Between Sent and Received the answer was made.
+	Sent, Received time.Time
+}
+
+// ReadClock is the clock of who answered; false where it says nothing of it.
+func ReadClock(header http.Header, sent, received time.Time) (Clock, bool) {
+	said, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return Clock{}, false
+	}
+	if age, err := strconv.Atoi(header.Get("Age")); err == nil && age > 0 {
+		said = said.Add(time.Duration(age) * time.Second)
+	}
+	return Clock{said, sent, received}, true
+}
+
+// Off is how far the clock is ahead of this one (behind: less than 0), at the
+// least: 0 where the two may agree.
+func (c *Clock) Off() time.Duration {
+	earliest, latest := c.Said, c.Said.Add(time.Second)
+	switch {
+	case earliest.After(c.Received):
+		return earliest.Sub(c.Received)
+	case latest.Before(c.Sent):
+		return latest.Sub(c.Sent)
+	default:
+		return 0
+	}
 }
 
 func newFetcher(issuer string, f *Fetch) (*fetcher, error) {
@@ -123,11 +163,15 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 		return nil, err
 	}
 	req.Header.Set("accept", "application/jwk-set+json, application/json")
+	sent := time.Now()
 	resp, err := f.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if clock, said := ReadClock(resp.Header, sent, time.Now()); said {
+		f.clock.Store(&clock)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answers %s", address, resp.Status)
 	}

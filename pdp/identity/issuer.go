@@ -243,8 +243,9 @@ func (s *issuer) hold(next *held) {
 func (s *issuer) status() IssuerStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := IssuerStatus{Issuer: s.name, Err: s.failed}
+	st := IssuerStatus{Issuer: s.name, Err: s.failed, Clock: s.from.clock.Load()}
 	if now := s.current.Load(); now != nil {
+		st.Algs = now.keys.algorithms()
 		st.Held, st.Keys, st.Age = true, len(now.keys.byID), s.age(now)
 		st.Usable = st.Age <= s.fetch.MaxStale
 	}

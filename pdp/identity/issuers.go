@@ -44,6 +44,8 @@ type IssuerStatus struct {
 	Held   bool          // it has answered once, in this run or the last
 	Usable bool          // it is held, and not too old
 	Err    error         // of the last attempt; nil after a good one
+	Clock  *Clock        // the issuer's, by its last answer; nil where none said
+	Algs   []string      // that the keys are used with, in order
 }
 
 // NewIssuers returns issuers that are asked for nothing until [Issuers.Start].

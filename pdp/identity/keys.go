@@ -87,6 +87,15 @@ func parseKeys(text []byte, pinned map[string]jwa.SignatureAlgorithm) (*keySet, 
 	return keys, nil
 }
 
+// algorithms are those that the keys are used with, in order.
+func (s *keySet) algorithms() (all []string) {
+	for _, key := range s.byID {
+		all = append(all, key.algs...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // choose finds the key that tokens mean which name none.
 func (s *keySet) choose() {
 	if len(s.byID) == 1 {

@@ -56,6 +56,9 @@ func TestAnInsiderWithTheChecksumIsNoticed(t *testing.T) {
 	if _, err := reader.Verify(); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a forged record was not noticed: %v", err)
 	}
+	if _, err := reader.VerifyEnd(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a forged record at the end was not noticed: %v", err)
+	}
 }
 
 // forge changes a record and makes its checksum fit.
