@@ -79,21 +79,40 @@ type segmentFile struct {
 	size int64
 }
 
-// segments lists the segments of a journal, oldest first. A gap between two is
-// an error.
+// segments lists the segments of a journal, oldest first. A gap between two, or
+// before the first, is an error.
 func segments(dir, keyName string) (list []segmentFile, err error) {
+	for range 3 { // one may be removed meanwhile: see [Store.remove]
+		var h horizon
+		if h, err = readHorizon(dir); err != nil {
+			return nil, err
+		}
+		if list, err = segmentsFrom(h, dir, keyName); err == nil {
+			return list, nil
+		}
+	}
+	return nil, err
+}
+
+func segmentsFrom(h horizon, dir, keyName string) (list []segmentFile, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.journal"))
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(paths)
 	for _, path := range paths {
+		if filepath.Base(path) < segmentName(h.first) {
+			continue // on its way out
+		}
 		s, err := statSegment(path)
 		if err != nil {
 			return nil, err
 		}
 		if s.keyName != keyName {
 			return nil, fmt.Errorf("%s was made with other keys (%s) than these (%s): put back the seed file that belongs to the folder", path, s.keyName, keyName)
+		}
+		if len(list) == 0 && s.first != h.first {
+			return nil, fmt.Errorf("%s is not the first segment: %w", path, ErrCorrupt)
 		}
 		if n := len(list); n > 0 && list[n-1].first+uint64(list[n-1].size) != s.first {
 			return nil, fmt.Errorf("a segment is missing between %s and %s: %w", list[n-1].path, path, ErrCorrupt)
