@@ -41,9 +41,10 @@ type Retain struct {
 type FileExport struct {
 	// Dir is the folder, of its own; none are written without it.
 	Dir string `yaml:"dir"`
-	// MaxBytes is how large a file gets before the next one is begun.
+	// MaxBytes is how large a file gets before the next one is begun;
+	// 0 is 100 MiB.
 	MaxBytes int64 `yaml:"max_bytes"`
-	// MaxAge is for how long one file is written to.
+	// MaxAge is for how long one file is written to; 0 is 24h.
 	MaxAge Duration `yaml:"max_age"`
 	// KeepFiles is how many closed files are kept; 0 is all.
 	KeepFiles int `yaml:"keep_files"`
@@ -68,7 +69,7 @@ type OPAExport struct {
 	CertFile string `yaml:"cert_file"`
 	// KeyFile is the private key of the certificate, PEM.
 	KeyFile string `yaml:"key_file"`
-	// Timeout is how long one upload may take.
+	// Timeout is how long one upload may take; 0 is 30s.
 	Timeout Duration `yaml:"timeout"`
 }
 

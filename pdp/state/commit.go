@@ -23,7 +23,8 @@ func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Dec
 	}
 	err := t.accept(ctx, c, &d)
 	if refusal := overruled(err); refusal != nil {
-		// It was revoked while the policy was asked: no session begins either.
+		// It was revoked while the policy was asked, or the export is too far
+		// behind: no session begins either.
 		c.Admission, d = nil, instead(c, d, refusal, 0)
 		err = t.accept(ctx, c, &d)
 	}

@@ -112,6 +112,15 @@ func exporting(t *testing.T, dir string, sink Sink) *Exporter {
 	return e
 }
 
+// ended ends an export in order.
+func ended(t *testing.T, e *Exporter, grace time.Duration) {
+	t.Helper()
+	e.Stop(grace)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
@@ -137,9 +146,7 @@ func TestEverythingIsExported(t *testing.T) {
 		e := exporting(t, dir, sink)
 		e.Start(journal)
 		journal.write(3)
-		if err := e.Stop(10 * time.Second); err != nil {
-			t.Fatal(err)
-		}
+		ended(t, e, 10*time.Second)
 		if e.Exported() != journal.End() || e.Status()[0].LagBytes != 0 || e.Status()[0].Lag != 0 {
 			t.Errorf("%d of %d is exported: %+v", e.Exported(), journal.End(), e.Status())
 		}
@@ -198,16 +205,12 @@ func TestWhatIsMissingIsAnEvent(t *testing.T) {
 	journal.write(3)
 	e := exporting(t, dir, sink)
 	e.Start(journal)
-	if err := e.Stop(time.Second); err != nil {
-		t.Fatal(err)
-	}
+	ended(t, e, time.Second)
 	journal.write(4)
 	journal.remove(60)
 	e = exporting(t, dir, sink)
 	e.Start(journal)
-	if err := e.Stop(time.Second); err != nil {
-		t.Fatal(err)
-	}
+	ended(t, e, time.Second)
 	want := append(append(positions(0, 3), "gap 40 60"), positions(5, 7)...)
 	if got := sink.has(); !slices.Equal(got, want) || e.Status()[0].Gaps != 1 {
 		t.Errorf("%v, want %v; %+v", got, want, e.Status())
@@ -221,16 +224,12 @@ func TestAJournalThatLostItsEnd(t *testing.T) {
 	journal.write(5)
 	e := exporting(t, dir, sink)
 	e.Start(journal)
-	if err := e.Stop(time.Second); err != nil {
-		t.Fatal(err)
-	}
+	ended(t, e, time.Second)
 	journal.n = 3
 	e = exporting(t, dir, sink)
 	e.Start(journal)
 	journal.write(1)
-	if err := e.Stop(time.Second); err != nil {
-		t.Fatal(err)
-	}
+	ended(t, e, time.Second)
 	want := append(positions(0, 5), "gap 40 60", "40")
 	if got := sink.has(); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)

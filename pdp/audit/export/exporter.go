@@ -119,15 +119,17 @@ func (e *Exporter) Exported() state.Position {
 }
 
 // Stop hands over what is there, for as long as grace at most, and ends the export.
-// What is left, the next one goes on with.
-func (e *Exporter) Stop(grace time.Duration) error {
+// What is left, the next one goes on with. It is called after Start, and once.
+func (e *Exporter) Stop(grace time.Duration) {
 	close(e.stop)
-	if e.end != nil {
-		timer := time.AfterFunc(grace, e.end)
-		e.done.Wait()
-		timer.Stop()
-		e.end()
-	}
+	timer := time.AfterFunc(grace, e.end)
+	e.done.Wait()
+	timer.Stop()
+	e.end()
+}
+
+// Close closes the sinks. Nothing is being exported any more.
+func (e *Exporter) Close() error {
 	var errs []error
 	for _, f := range e.followers {
 		errs = append(errs, f.sink.Close())

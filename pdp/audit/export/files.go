@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,15 +35,13 @@ type Files struct {
 }
 
 // OpenFiles goes on with the files in a folder, which is made where there is none.
+// It touches no file before it is given something: until then another process may
+// be writing there.
 func OpenFiles(s FileSettings) (*Files, error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	f := &Files{settings: s}
-	if err := f.resume(); err != nil {
-		return nil, fmt.Errorf("go on with the decision log in %s: %w", s.Dir, err)
-	}
-	return f, nil
+	return &Files{settings: s}, nil
 }
 
 // Accept implements [Sink].
@@ -71,6 +68,11 @@ func (f *Files) takeBack(cause error) error {
 
 // Idle implements [Sink]: files grow old while nothing happens, too.
 func (f *Files) Idle(context.Context) error {
+	if f.file == nil {
+		if err := f.resume(); err != nil {
+			return err
+		}
+	}
 	if f.file != nil && f.size > 0 && f.old() {
 		if err := f.rotate(); err != nil {
 			return err

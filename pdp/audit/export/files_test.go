@@ -297,15 +297,11 @@ func TestFilesHoldEverything(t *testing.T) {
 				journal.write(rand.IntN(12))
 				time.Sleep(2 * time.Millisecond)
 			}
-			if err := e.Stop(time.Second); err != nil {
-				t.Fatal(err)
-			}
+			ended(t, e, time.Second)
 		}
 		e := exporting(t, cursors, openFiles(t, settings))
 		e.Start(journal)
-		if err := e.Stop(10 * time.Second); err != nil {
-			t.Fatal(err)
-		}
+		ended(t, e, 10*time.Second)
 		next := 10
 		for _, line := range lines(t, dir) {
 			at, err := strconv.Atoi(line)
