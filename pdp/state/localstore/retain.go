@@ -47,7 +47,8 @@ func (s *Store) backlog() error {
 
 // lag is how many bytes the export is behind.
 func (s *Store) lag() int64 {
-	return max(0, int64(s.journal.position())-int64(s.options.Retention.Exported()))
+	end := s.journal.position()
+	return int64(end - min(end, s.options.Retention.Exported()))
 }
 
 // retain removes the segments that need not be kept any more, oldest first.

@@ -65,7 +65,7 @@ func TestWhatIsKeptIsVerifiedAndReplayed(t *testing.T) {
 		if kept := int64(s.End() - s.Kept()); s.Kept() <= before || kept < 3*smallSegment || kept > 5*smallSegment {
 			t.Errorf("%d bytes are kept, from %d on (before: %d)", kept, s.Kept(), before)
 		}
-		if r := verified(t, dir); r.Segments > 6 || r.Seals == 0 {
+		if r := verified(t, dir); r.Segments > 6 || r.Seals == 0 || r.Begin != s.Kept() {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 // Report is what [Verify] found in a journal that is as it was written.
 type Report struct {
+	Begin    state.Position // of what is kept; what was before it was removed in order
 	Segments int
 	Entries  int  // entries of state, seals not counted
 	Seals    int  //
@@ -133,14 +134,13 @@ func nothingIn(ahead []segmentFile) error {
 
 // newVerifier stands at the beginning of a journal.
 func newVerifier(begin horizon, keyName string, key ed25519.PublicKey) verifier {
-	return verifier{keyName: keyName, key: key, begin: state.Position(begin.first), chain: begin.chain}
+	return verifier{Report: Report{Begin: state.Position(begin.first)}, keyName: keyName, key: key, chain: begin.chain}
 }
 
 type verifier struct {
 	Report
 	keyName string
 	key     ed25519.PublicKey
-	begin   state.Position // of what is kept
 	chain   chain
 	// before holds the chain before each position since the last seal.
 	before []link
@@ -182,7 +182,7 @@ func (v *verifier) check(at state.Position, payload []byte) error {
 	if len(v.pending) > 0 && v.pending[0] < s.upto {
 		return errOvertaken
 	}
-	if s.upto < v.begin { // of what was removed: the horizon's signature speaks for it
+	if s.upto < v.Begin { // of what was removed: the horizon's signature speaks for it
 		v.Seals++
 		return nil
 	}
