@@ -141,10 +141,11 @@ func (l *decisionLog) retention(d *config.DecisionLog) localstore.Retention {
 	return r
 }
 
-func (l *decisionLog) start(store *localstore.Store) {
-	if l.exporter != nil {
-		l.exporter.Start(store)
+func (l *decisionLog) start(store *localstore.Store) error {
+	if l.exporter == nil {
+		return nil
 	}
+	return l.exporter.Start(store)
 }
 
 func (l *decisionLog) stop() {

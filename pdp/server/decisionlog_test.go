@@ -57,7 +57,9 @@ func TestWithoutAnExport(t *testing.T) {
 	if err != nil || none.retention(&config.DecisionLog{}).Exported != nil || none.status() != nil {
 		t.Error(err)
 	}
-	none.start(nil)
+	if err := none.start(nil); err != nil {
+		t.Error(err)
+	}
 	none.stop()
 	if err := none.close(); err != nil {
 		t.Error(err)

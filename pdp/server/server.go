@@ -43,7 +43,9 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	exported.start(store)
+	if err := exported.start(store); err != nil {
+		return err
+	}
 	defer exported.stop()
 
 	meter := telemetry.New()

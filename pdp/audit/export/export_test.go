@@ -112,6 +112,13 @@ func exporting(t *testing.T, dir string, sink Sink) *Exporter {
 	return e
 }
 
+func begun(t *testing.T, e *Exporter, j Journal) {
+	t.Helper()
+	if err := e.Start(j); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // ended ends an export in order.
 func ended(t *testing.T, e *Exporter, grace time.Duration) {
 	t.Helper()
@@ -144,7 +151,7 @@ func TestEverythingIsExported(t *testing.T) {
 	journal.write(2*maxEvents + 5)
 	for range 3 {
 		e := exporting(t, dir, sink)
-		e.Start(journal)
+		begun(t, e, journal)
 		journal.write(3)
 		ended(t, e, 10*time.Second)
 		if e.Exported() != journal.End() || e.Status()[0].LagBytes != 0 || e.Status()[0].Lag != 0 {
@@ -167,7 +174,7 @@ func TestASinkThatFailsIsWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Start(journal)
+	begun(t, e, journal)
 	defer e.Stop(time.Second)
 	journal.write(5)
 	eventually(t, "the other sink has it", func() bool { return len(good.has()) == 5 })
@@ -188,7 +195,7 @@ func TestARefusalBlocks(t *testing.T) {
 	journal, sink := &paper{}, &taker{}
 	sink.failing(func([][]byte) error { return fmt.Errorf("upload: %w", &Refused{400, "https://logs.example.test"}) })
 	e := exporting(t, t.TempDir(), sink)
-	e.Start(journal)
+	begun(t, e, journal)
 	defer e.Stop(time.Second)
 	journal.write(1)
 	eventually(t, "it is blocked", func() bool { return e.Status()[0].Blocked })
@@ -204,12 +211,12 @@ func TestWhatIsMissingIsAnEvent(t *testing.T) {
 	dir, journal, sink := t.TempDir(), &paper{}, &taker{}
 	journal.write(3)
 	e := exporting(t, dir, sink)
-	e.Start(journal)
+	begun(t, e, journal)
 	ended(t, e, time.Second)
 	journal.write(4)
 	journal.remove(60)
 	e = exporting(t, dir, sink)
-	e.Start(journal)
+	begun(t, e, journal)
 	ended(t, e, time.Second)
 	want := append(append(positions(0, 3), "gap 40 60"), positions(5, 7)...)
 	if got := sink.has(); !slices.Equal(got, want) || e.Status()[0].Gaps != 1 {
@@ -218,21 +225,30 @@ func TestWhatIsMissingIsAnEvent(t *testing.T) {
 }
 
 // Where a loss of power took the end of the journal, what is written in its place
-// is exported, and that something else stood there is told.
+// is exported, and that something else stood there is told. A process that ends
+// before it could tell does not make the next one skip anything.
 func TestAJournalThatLostItsEnd(t *testing.T) {
-	dir, journal, sink := t.TempDir(), &paper{}, &taker{}
-	journal.write(5)
-	e := exporting(t, dir, sink)
-	e.Start(journal)
-	ended(t, e, time.Second)
-	journal.n = 3
-	e = exporting(t, dir, sink)
-	e.Start(journal)
-	journal.write(1)
-	ended(t, e, time.Second)
-	want := append(positions(0, 5), "gap 40 60", "40")
-	if got := sink.has(); !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	for untold, want := range map[bool][]string{false: append(positions(0, 5), "gap 40 60", "40"), true: append(positions(0, 5), "40")} {
+		dir, journal, sink := t.TempDir(), &paper{}, &taker{}
+		journal.write(5)
+		e := exporting(t, dir, sink)
+		begun(t, e, journal)
+		ended(t, e, time.Second)
+		journal.n = 3
+		e = exporting(t, dir, sink)
+		if untold {
+			sink.failing(func([][]byte) error { return errors.New("no") })
+			begun(t, e, journal)
+			ended(t, e, time.Second)
+			sink.failing(nil)
+			e = exporting(t, dir, sink)
+		}
+		begun(t, e, journal)
+		journal.write(1)
+		ended(t, e, time.Second)
+		if got := sink.has(); !slices.Equal(got, want) {
+			t.Errorf("untold %v: %v, want %v", untold, got, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math"
@@ -96,17 +97,18 @@ func New(s Settings) (*Exporter, error) {
 // Start begins to export. Nothing may have been written to the journal since it was
 // opened: where it ends before what a sink has, it lost its end with the power, and
 // what is written at those positions from now on is new.
-func (e *Exporter) Start(j Journal) {
+func (e *Exporter) Start(j Journal) error {
+	for _, f := range e.followers {
+		if err := f.begin(j); err != nil {
+			return fmt.Errorf("export the decision log to %s: %w", f.name, err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e.end = cancel
 	for _, f := range e.followers {
-		f.journal = j
-		if end := j.End(); f.position() > end {
-			f.misses(gap{end, f.position(), end, "the journal lost its end: what was exported of it stands in no journal"})
-			f.at.Store(uint64(end))
-		}
 		e.done.Go(func() { f.run(ctx) })
 	}
+	return nil
 }
 
 // Exported is the position that every sink has everything before.
@@ -119,9 +121,12 @@ func (e *Exporter) Exported() state.Position {
 }
 
 // Stop hands over what is there, for as long as grace at most, and ends the export.
-// What is left, the next one goes on with. It is called after Start, and once.
+// What is left, the next one goes on with. It is called once.
 func (e *Exporter) Stop(grace time.Duration) {
 	close(e.stop)
+	if e.end == nil {
+		return // it never began
+	}
 	timer := time.AfterFunc(grace, e.end)
 	e.done.Wait()
 	timer.Stop()

@@ -292,7 +292,7 @@ func TestFilesHoldEverything(t *testing.T) {
 				sink.left = 1 << 30
 			}
 			e := exporting(t, cursors, sink)
-			e.Start(journal)
+			begun(t, e, journal)
 			for range 4 {
 				journal.write(rand.IntN(12))
 				time.Sleep(2 * time.Millisecond)
@@ -300,7 +300,7 @@ func TestFilesHoldEverything(t *testing.T) {
 			ended(t, e, time.Second)
 		}
 		e := exporting(t, cursors, openFiles(t, settings))
-		e.Start(journal)
+		begun(t, e, journal)
 		ended(t, e, 10*time.Second)
 		next := 10
 		for _, line := range lines(t, dir) {

@@ -50,6 +50,19 @@ type batch struct {
 
 func (f *follower) position() state.Position { return state.Position(f.at.Load()) }
 
+// begin makes the follower one of the journal as it was opened. A cursor behind its
+// end is taken back at once: with the next entry it would not be behind it any more.
+func (f *follower) begin(j Journal) error {
+	f.journal = j
+	at, end := f.position(), j.End()
+	if at <= end {
+		return nil
+	}
+	f.misses(gap{end, at, end, "the journal lost its end: what was exported of it stands in no journal"})
+	f.at.Store(uint64(end))
+	return f.cursor.save(end)
+}
+
 // run exports until it is stopped, and then what is left, until ctx ends.
 func (f *follower) run(ctx context.Context) {
 	for {
@@ -119,6 +132,9 @@ func (f *follower) next(ctx context.Context) (batch, error) {
 		return f.tell(), nil
 	}
 	from := f.position()
+	if f.journal.End() == from {
+		return batch{next: from}, nil
+	}
 	b, err := f.read(ctx, from)
 	// Whoever reads what is being removed sees what is left of it: that nothing was
 	// removed is known afterwards.

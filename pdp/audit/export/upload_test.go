@@ -200,7 +200,7 @@ func TestAReceiverThatComesAndGoes(t *testing.T) {
 	r, journal := receive(t), &paper{}
 	r.answers = []int{500, 429, 401, 503, 400, 400, 400, 400, 400, 400, 502}
 	e := exporting(t, t.TempDir(), r.sink(t))
-	e.Start(journal)
+	begun(t, e, journal)
 	defer e.Stop(time.Second)
 	journal.write(3000)
 	eventually(t, "it is blocked", func() bool { return e.Status()[0].Blocked })

@@ -106,7 +106,7 @@ func (r *Reader) Revocations() (*state.Revocations, error) {
 // readEntries visits the accepted entries from a position on and returns the
 // position to go on from.
 func readEntries(ctx context.Context, dir, keyName string, from state.Position, visit func(state.Position, *state.Entry) error) (state.Position, error) {
-	list, err := segments(dir, keyName)
+	list, err := segmentsFrom(dir, keyName, from)
 	if err != nil {
 		return from, err
 	}
