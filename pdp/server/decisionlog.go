@@ -47,6 +47,20 @@ func newDecisionLog(c *config.Config, keys *pdp.Keys, log *slog.Logger) (*decisi
 	return &decisionLog{exporter}, nil
 }
 
+// CheckExport says what would keep the decision log from being exported, as far as
+// that can be known without writing anything.
+func CheckExport(c *config.Config) error {
+	d := &c.DecisionLog
+	if info, err := os.Stat(d.File.Dir); d.File.Dir != "" && err == nil && !info.IsDir() {
+		return fmt.Errorf("decision_log.file.dir: %s is not a folder", d.File.Dir)
+	}
+	if d.OPA.URL == "" {
+		return nil
+	}
+	_, err := uploadTo(&d.OPA)
+	return err
+}
+
 func sinksOf(d *config.DecisionLog) (map[string]export.Sink, error) {
 	sinks := make(map[string]export.Sink)
 	if d.OPA.URL != "" {

@@ -24,13 +24,16 @@ func TestAnExportThatCannotBegin(t *testing.T) {
 		return path
 	}
 	for key, d := range map[string]config.DecisionLog{
-		"decision_log.file.dir":       {File: config.FileExport{Dir: filepath.Join(put("file", ""), "log")}},
+		"decision_log.file.dir":       {File: config.FileExport{Dir: put("file", "")}},
 		"decision_log.opa.ca_file":    {OPA: config.OPAExport{URL: "https://logs", CAFile: put("ca", "no certificate")}},
 		"decision_log.opa.cert_file":  {OPA: config.OPAExport{URL: "https://logs", CertFile: "nothing", KeyFile: "nothing"}},
 		"decision_log.opa.token_file": {OPA: config.OPAExport{URL: "https://logs", TokenFile: put("token", "\n")}},
 	} {
 		if _, err := sinksOf(&d); err == nil || !strings.HasPrefix(err.Error(), key+":") {
 			t.Errorf("%s: %v", key, err)
+		}
+		if err := CheckExport(&config.Config{DecisionLog: d}); err == nil || !strings.HasPrefix(err.Error(), key+":") {
+			t.Errorf("%s is not found by a check: %v", key, err)
 		}
 	}
 }
@@ -53,6 +56,9 @@ func TestWhatLeavesIsMasked(t *testing.T) {
 
 // Without an export nobody is waited for.
 func TestWithoutAnExport(t *testing.T) {
+	if err := CheckExport(&config.Config{}); err != nil {
+		t.Error(err)
+	}
 	none, err := newDecisionLog(&config.Config{}, nil, nil)
 	if err != nil || none.retention(&config.DecisionLog{}).Exported != nil || none.status() != nil {
 		t.Error(err)
