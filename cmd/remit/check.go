@@ -46,6 +46,9 @@ it fits a pipeline beside opa test.`,
 			if err != nil {
 				return err
 			}
+			if err := server.CheckExport(c); err != nil {
+				return err
+			}
 			for _, warning := range slices.Concat(warnings, ending, issuers.Try(cmd.Context())) {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", warning)
 			}

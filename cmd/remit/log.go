@@ -156,9 +156,9 @@ func newLogVerify() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "Check that no record was changed, dropped or added",
-		Long: `Check the journal from its first byte: every record against the signed seals,
-and the state against the records. It fails, and names file and byte, where a
-record was changed, taken out, put in or moved.`,
+		Long: `Check the journal from the first byte that is kept: every record against the
+signed seals, and the state against the records. It fails, and names file and
+byte, where a record was changed, taken out, put in or moved.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			journal, err := openJournal(cmd)
@@ -171,6 +171,9 @@ record was changed, taken out, put in or moved.`,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "the journal is as it was written: %d entries in %d segments, %d seals, %d entries after the last seal\n",
 				r.Entries, r.Segments, r.Seals, r.Unsealed)
+			if r.Begin > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "what was before position %d was removed in order (decision_log.retain)\n", r.Begin)
+			}
 			return nil
 		},
 	}

@@ -2,7 +2,8 @@
 // events, of which a decision's is a superset of OPA's decision log event
 // (https://www.openpolicyagent.org/docs/management-decision-logs), so that
 // what reads OPA's log reads remit's. No event holds a secret: what the
-// journal keeps of a request are its essentials (DESIGN 5.6).
+// journal keeps of a request are its essentials (DESIGN 5.6). A [Mask] takes more
+// out of what leaves; package export brings it to where it is kept.
 package audit
 
 import (

@@ -17,18 +17,19 @@ import (
 
 // Config is the whole configuration.
 type Config struct {
-	Listeners []Listener `yaml:"listeners"`
-	Outcomes  Outcomes   `yaml:"outcomes"`
-	Agents    Agents     `yaml:"agents"`
-	Policy    Policy     `yaml:"policy"`
-	Catalog   Catalog    `yaml:"catalog"`
-	State     State      `yaml:"state"`
-	Operators Operators  `yaml:"operators"`
-	Health    Health     `yaml:"health"`
-	Telemetry Telemetry  `yaml:"telemetry"`
-	Shutdown  Shutdown   `yaml:"shutdown"`
-	Process   Process    `yaml:"process"`
-	Log       Log        `yaml:"log"`
+	Listeners   []Listener  `yaml:"listeners"`
+	Outcomes    Outcomes    `yaml:"outcomes"`
+	Agents      Agents      `yaml:"agents"`
+	Policy      Policy      `yaml:"policy"`
+	Catalog     Catalog     `yaml:"catalog"`
+	State       State       `yaml:"state"`
+	DecisionLog DecisionLog `yaml:"decision_log"`
+	Operators   Operators   `yaml:"operators"`
+	Health      Health      `yaml:"health"`
+	Telemetry   Telemetry   `yaml:"telemetry"`
+	Shutdown    Shutdown    `yaml:"shutdown"`
+	Process     Process     `yaml:"process"`
+	Log         Log         `yaml:"log"`
 }
 
 // Listener is one address that a proxy asks for decisions at.

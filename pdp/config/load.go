@@ -178,6 +178,7 @@ func (c *Config) fill() {
 		c.State.SegmentBytes = 64 << 20
 	}
 	c.Catalog.fill()
+	c.DecisionLog.fill()
 	c.Telemetry.Traces.fill()
 	c.Outcomes.TLS.fill()
 	c.Outcomes.Connections.fill(outcomeAge)
@@ -216,6 +217,7 @@ func (c *Config) rebase(dir string) {
 	}
 	c.Policy.Bundle.rebase(under)
 	under(&c.State.Dir)
+	c.DecisionLog.rebase(under)
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		l.Address = rebaseSocket(l.Address, under)

@@ -46,6 +46,7 @@ func (c *Config) problems() (found []error) {
 	between("policy.timeout", c.Policy.Timeout, time.Millisecond, 10*time.Second, say)
 	c.Catalog.problems(say)
 	c.State.problems(say)
+	c.DecisionLog.problems(c.State.SegmentBytes, say)
 	checkHostPort("health.address", c.Health.Address, say)
 	c.Operators.problems(say)
 	c.Telemetry.Traces.problems(say)

@@ -33,11 +33,20 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	issuers := NewIssuers(c, log)
 	defer issuers.Close()
-	store, err := localstore.Open(c.State.Dir, storeOptions(c, keys, log))
+	exported, err := newDecisionLog(c, keys, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, exported.close()) }()
+	store, err := localstore.Open(c.State.Dir, storeOptions(c, keys, exported, log))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := exported.start(store); err != nil {
+		return err
+	}
+	defer exported.stop()
 
 	meter := telemetry.New()
 	measured := meter.Store(store)
@@ -67,7 +76,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	doors.issuers = issuers
-	meter.Observe(sources(policy, issuers, store, doors))
+	meter.Observe(sources(policy, issuers, store, exported, doors))
 	doors.http.Handler = withMetrics(withPolicy(doors.http.Handler, policy), meter)
 	defer policy.watch(ctx, c.Policy.Bundle.Poll.D())()
 	log.Info("serving", "generation", point.Generation().ID, "listeners", len(c.Listeners), "state", c.State.Dir)
@@ -75,11 +84,11 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 }
 
 // storeOptions are the store's part of the configuration.
-func storeOptions(c *config.Config, keys *pdp.Keys, log *slog.Logger) localstore.Options {
+func storeOptions(c *config.Config, keys *pdp.Keys, exported *decisionLog, log *slog.Logger) localstore.Options {
 	return localstore.Options{
 		Keys: keys, Sync: c.State.Durability == "sync", SegmentBytes: c.State.SegmentBytes,
-		Partitions: c.State.MaxPartitions,
-		Warn:       func(err error) { log.Warn("state", "error", err) },
+		Partitions: c.State.MaxPartitions, Retention: exported.retention(&c.DecisionLog),
+		Warn: func(err error) { log.Warn("state", "error", err) },
 	}
 }
 

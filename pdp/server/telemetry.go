@@ -86,7 +86,7 @@ func proxysSpan(ctx context.Context) string {
 }
 
 // sources is what the metrics are told when somebody asks for them.
-func sources(policy *activation, issuers *identity.Issuers, store *localstore.Store, d *doors) telemetry.Sources {
+func sources(policy *activation, issuers *identity.Issuers, store *localstore.Store, log *decisionLog, d *doors) telemetry.Sources {
 	return telemetry.Sources{
 		Policy: func() telemetry.Policy {
 			s := policy.status.Status()
@@ -104,12 +104,13 @@ func sources(policy *activation, issuers *identity.Issuers, store *localstore.St
 		Store: func() telemetry.Store {
 			s, err := store.Status()
 			return telemetry.Store{
-				Written: uint64(s.Written), Room: s.Room, Segment: s.Segment, Free: s.Free, Snapshot: s.Snapshot, Partitions: s.Partitions,
+				Written: uint64(s.Written), Kept: uint64(s.Written - s.Kept), Room: s.Room, Segment: s.Segment, Free: s.Free, Snapshot: s.Snapshot, Partitions: s.Partitions,
 				Unavailable: s.Problem != nil || err != nil,
 			}
 		},
 		Connections: func() (proxies, streams int) { return int(d.connected.Load()), int(d.streams.Load()) },
 		Revocations: func() int { return len(store.Revocations().All(time.Now())) },
+		Exports:     log.status,
 	}
 }
 

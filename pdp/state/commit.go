@@ -22,16 +22,30 @@ func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Dec
 		d.WouldDeny = c.WouldDeny
 	}
 	err := t.accept(ctx, c, &d)
-	var revoked *RevokedError
-	if errors.As(err, &revoked) {
-		// It was revoked while the policy was asked: no session begins either.
-		c.Admission, d = nil, instead(c, d, revoked.refusal(), 0)
+	if refusal := overruled(err); refusal != nil {
+		// It was revoked while the policy was asked, or the export is too far
+		// behind: no session begins either.
+		c.Admission, d = nil, instead(c, d, refusal, 0)
 		err = t.accept(ctx, c, &d)
 	}
 	if err != nil {
 		return pdp.Decision{}, fmt.Errorf("write the decision: %w", err)
 	}
 	return d, nil
+}
+
+// overruled is why a store takes a denial where it did not take the allow; nil
+// where it takes nothing.
+func overruled(err error) *pdp.Refusal {
+	var revoked *RevokedError
+	switch {
+	case errors.As(err, &revoked):
+		return revoked.refusal()
+	case errors.Is(err, ErrBehind):
+		return pdp.Refuse(pdp.Unavailable, pdp.CodeHistoryDown, "no decision could be made", err.Error())
+	default:
+		return nil
+	}
 }
 
 // instead is the denial that takes the place of an allow.

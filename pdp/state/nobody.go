@@ -41,9 +41,8 @@ func (t *nobodysTurn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (
 		d = instead(c, d, pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "the allow came too late for the caller"), 0)
 	}
 	err := t.accept(ctx, c, &d)
-	var revoked *RevokedError
-	if errors.As(err, &revoked) {
-		d = instead(c, d, revoked.refusal(), 0)
+	if refusal := overruled(err); refusal != nil {
+		d = instead(c, d, refusal, 0)
 		err = t.accept(ctx, c, &d)
 	}
 	return d, err

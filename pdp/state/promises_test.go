@@ -44,7 +44,7 @@ var declared = &pdp.Declarations{
 	},
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T, change ...func(*localstore.Options)) *desk {
 	t.Helper()
 	dir := t.TempDir()
 	seed, err := localstore.LoadOrCreateSeed(dir)
@@ -55,7 +55,11 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := localstore.Open(dir, localstore.Options{Keys: keys, SegmentBytes: 1 << 20, Warn: func(err error) { t.Error(err) }})
+	options := localstore.Options{Keys: keys, SegmentBytes: 1 << 20, Warn: func(err error) { t.Error(err) }}
+	for _, c := range change {
+		c(&options)
+	}
+	store, err := localstore.Open(dir, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,9 @@ var (
 	// ErrUnavailable: the store cannot accept entries now (full disk, stuck
 	// writer, closing). Decisions that need it are denied.
 	ErrUnavailable = errors.New("the store cannot accept entries")
+	// ErrBehind: the export of the journal is so far behind that nothing more may be
+	// allowed. Everything else is accepted, the denial included.
+	ErrBehind = fmt.Errorf("%w: the decision log is not exported", ErrUnavailable)
 	// ErrLocked: another process uses the state directory.
 	ErrLocked = errors.New("the state directory is in use by another process")
 )

@@ -126,6 +126,8 @@ var (
 		help: "1 where the journal cannot go on, or not beyond the file that is being written: disk full, unwritable or broken."}
 	journalWritten = &metric{kind: gauge, name: "remit_journal_written_bytes",
 		help: "Length of the journal since it was begun."}
+	journalKept = &metric{kind: gauge, name: "remit_journal_kept_bytes",
+		help: "How much of the journal is kept: all of it unless decision_log.retain bounds it."}
 	journalRoom = &metric{kind: gauge, name: "remit_journal_room_bytes",
 		help: "Room left in the file of the journal that is being written. It is allocated: the disk can be full."}
 	journalSegment = &metric{kind: gauge, name: "remit_journal_segment_bytes",
@@ -142,6 +144,23 @@ var (
 		help: "Connections of proxies that are open."}
 )
 
+// The export of the decision log. sink is file or opa.
+var (
+	exportEvents = &metric{kind: counter, name: "remit_export_events_total",
+		help: "Events of the decision log that a sink took.", labels: []string{"sink"}}
+	exportFailures = &metric{kind: counter, name: "remit_export_failures_total",
+		help:   "Attempts that failed and are made again. cause is refused (the receiver will not take it like this, however often) or failed (anything else).",
+		labels: []string{"sink", "cause"}}
+	exportGaps = &metric{kind: counter, name: "remit_export_gaps_total",
+		help: "Parts of the journal that a sink could not be given any more: each is an event (type gap) where it is missing.", labels: []string{"sink"}}
+	exportBlocked = &metric{kind: gauge, name: "remit_export_blocked",
+		help: "1 while a receiver refuses what it gets and nothing goes on until somebody changes something.", labels: []string{"sink"}}
+	exportLagBytes = &metric{kind: gauge, name: "remit_export_lag_bytes",
+		help: "How much of the journal a sink does not have: decision_log.on_full says what happens above decision_log.max_lag_bytes.", labels: []string{"sink"}}
+	exportLagSeconds = &metric{kind: gauge, name: "remit_export_lag_seconds",
+		help: "Since the oldest entry was written that is being handed to a sink; 0 where it has all.", labels: []string{"sink"}}
+)
+
 // The process, besides what the runtime of Go and the kernel say of it (go_…,
 // process_…).
 var (
@@ -156,16 +175,19 @@ var all = []*metric{
 	entriesTotal, storeErrorsTotal, sessionsTotal, aggregatedTotal,
 	policyInfo, policySince, policyLooked, policyLastGood, policyRefused, policyUnreachable, activationsTotal,
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
-	storeUnavailable, journalWritten, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
-	connections, buildInfo,
+	storeUnavailable, journalWritten, journalKept, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
+	connections,
+	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLagSeconds,
+	buildInfo,
 }
 
 // observed are those that [Sources] answer for.
 var observed = []*metric{
 	policyInfo, policySince, policyLooked, policyLastGood, policyRefused, policyUnreachable,
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
-	storeUnavailable, journalWritten, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
+	storeUnavailable, journalWritten, journalKept, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections, outcomeStreams,
+	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLagSeconds,
 }
 
 func (m *metric) counter(in prometheus.Registerer) *prometheus.CounterVec {

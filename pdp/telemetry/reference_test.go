@@ -107,10 +107,13 @@ func everything() Sources {
 			return []Issuer{{Name: "https://idp", Keys: 2, Age: time.Minute, Usable: true}, {Name: "https://idp", Keys: 1, Age: time.Hour, Failing: true}}
 		},
 		Store: func() Store {
-			return Store{Written: 5, Room: 6, Segment: 10, Free: 7, Unavailable: true, Partitions: 8}
+			return Store{Written: 5, Kept: 4, Room: 6, Segment: 10, Free: 7, Unavailable: true, Partitions: 8}
 		},
 		Connections: func() (int, int) { return 3, 4 },
 		Revocations: func() int { return 9 },
+		Exports: func() []Export {
+			return []Export{{Sink: "file", Events: 3, Gaps: 1, Refused: 4, Failed: 5, Blocked: true, LagBytes: 6, Lag: 7 * time.Second}}
+		},
 	}
 }
 
@@ -122,7 +125,10 @@ func TestSourcesAreAsked(t *testing.T) {
 		`remit_policy_last_good 1`, `remit_policy_refused 1`, `remit_policy_source_unreachable 0`,
 		`remit_issuer_keys{issuer="https://idp"} 1`, `remit_issuer_keys_age_seconds{issuer="https://idp"} 3600`,
 		`remit_issuer_keys_usable{issuer="https://idp"} 0`, `remit_issuer_failing{issuer="https://idp"} 1`,
-		`remit_journal_written_bytes 5`, `remit_journal_room_bytes 6`, `remit_journal_segment_bytes 10`, `remit_disk_free_bytes 7`, `remit_store_unavailable 1`,
+		`remit_journal_written_bytes 5`, `remit_journal_kept_bytes 4`, `remit_journal_room_bytes 6`, `remit_journal_segment_bytes 10`, `remit_disk_free_bytes 7`, `remit_store_unavailable 1`,
 		`remit_partitions 8`, `remit_snapshot_timestamp_seconds 0`,
-		`remit_connections 3`, `remit_outcome_streams 4`, `remit_revocations 9`)
+		`remit_connections 3`, `remit_outcome_streams 4`, `remit_revocations 9`,
+		`remit_export_events_total{sink="file"} 3`, `remit_export_gaps_total{sink="file"} 1`, `remit_export_blocked{sink="file"} 1`,
+		`remit_export_failures_total{cause="refused",sink="file"} 4`, `remit_export_failures_total{cause="failed",sink="file"} 5`,
+		`remit_export_lag_bytes{sink="file"} 6`, `remit_export_lag_seconds{sink="file"} 7`)
 }

@@ -14,6 +14,7 @@ type Sources struct {
 	Store       func() Store
 	Connections func() (proxies, outcomeStreams int)
 	Revocations func() int // points in force
+	Exports     func() []Export
 }
 
 // Policy is the policy in force, and what is known of the one that should be.
@@ -38,12 +39,23 @@ type Issuer struct {
 // Store is how a store is.
 type Store struct {
 	Written     uint64 // bytes, of the journal, since it was begun
+	Kept        uint64 // bytes, of the journal, that are there still
 	Room        int64  // bytes, in the files of the journal that are there
 	Segment     int64  // bytes, of one file of the journal
 	Free        uint64 // bytes, of the disk, which the next file is made of
 	Snapshot    time.Time
 	Unavailable bool // entries cannot be accepted, or soon cannot
 	Partitions  int  // that are known
+}
+
+// Export is how the export of the decision log to a sink is.
+type Export struct {
+	Sink            string
+	Events, Gaps    uint64 // since the start
+	Refused, Failed uint64 // attempts, since the start
+	Blocked         bool
+	LagBytes        int64
+	Lag             time.Duration
 }
 
 // Observe makes the sources part of the metrics. It is called once.
@@ -59,7 +71,7 @@ func (s *Sources) Describe(to chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (s *Sources) Collect(to chan<- prometheus.Metric) {
 	say := func(m *metric, is float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(m.desc(), prometheus.GaugeValue, is, labels...)
+		to <- prometheus.MustNewConstMetric(m.desc(), m.kind.valueType(), is, labels...)
 	}
 	if s.Policy != nil {
 		s.Policy().collect(say)
@@ -80,6 +92,20 @@ func (s *Sources) Collect(to chan<- prometheus.Metric) {
 	if s.Revocations != nil {
 		say(revocationPoints, float64(s.Revocations()))
 	}
+	if s.Exports != nil {
+		for _, export := range s.Exports() {
+			export.collect(say)
+		}
+	}
+}
+
+// valueType is what Prometheus calls the kind of a metric that is read when it is
+// asked for.
+func (k kind) valueType() prometheus.ValueType {
+	if k == counter {
+		return prometheus.CounterValue
+	}
+	return prometheus.GaugeValue
 }
 
 type sayFunc func(m *metric, is float64, labels ...string)
@@ -115,12 +141,23 @@ func (i Issuer) collect(say sayFunc) {
 
 func (s Store) collect(say sayFunc) {
 	say(journalWritten, float64(s.Written))
+	say(journalKept, float64(s.Kept))
 	say(journalRoom, float64(s.Room))
 	say(journalSegment, float64(s.Segment))
 	say(diskFree, float64(s.Free))
 	say(snapshotAt, unix(s.Snapshot))
 	say(storeUnavailable, truth(s.Unavailable))
 	say(partitions, float64(s.Partitions))
+}
+
+func (e Export) collect(say sayFunc) {
+	say(exportEvents, float64(e.Events), e.Sink)
+	say(exportFailures, float64(e.Refused), e.Sink, "refused")
+	say(exportFailures, float64(e.Failed), e.Sink, "failed")
+	say(exportGaps, float64(e.Gaps), e.Sink)
+	say(exportBlocked, truth(e.Blocked), e.Sink)
+	say(exportLagBytes, float64(e.LagBytes), e.Sink)
+	say(exportLagSeconds, e.Lag.Seconds(), e.Sink)
 }
 
 // unix is a time in seconds; 0 for one that there was not.

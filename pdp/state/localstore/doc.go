@@ -28,6 +28,14 @@
 // what was changed, taken out, put in or moved. What came after the last seal
 // it counts as unsealed; after an orderly end nothing is.
 //
+// # Retention
+//
+// Where the configuration bounds what is kept ([Retention]), the oldest segments
+// are removed: no start needs them any more (both snapshots came later), and they
+// were exported, or the export is too far behind. What was removed is not forgotten:
+// a signed horizon says where the journal begins and what its chain was there, so
+// that [Verify] goes on from it and nobody else can take segments away in front.
+//
 // # Durability
 //
 // `os`: an accepted entry is with the operating system and survives the death

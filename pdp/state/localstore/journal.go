@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,13 @@ func (j *journal) leaveBehind(paths ...string) {
 	j.behindMu.Lock()
 	defer j.behindMu.Unlock()
 	j.behind = append(j.behind, paths...)
+}
+
+// forget leaves out a file that is about to be removed.
+func (j *journal) forget(path string) {
+	j.behindMu.Lock()
+	defer j.behindMu.Unlock()
+	j.behind = slices.DeleteFunc(j.behind, func(behind string) bool { return behind == path })
 }
 
 // syncBehind writes the segments before the current one to the disk: an entry

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -105,7 +106,7 @@ func (r *Reader) Revocations() (*state.Revocations, error) {
 // readEntries visits the accepted entries from a position on and returns the
 // position to go on from.
 func readEntries(ctx context.Context, dir, keyName string, from state.Position, visit func(state.Position, *state.Entry) error) (state.Position, error) {
-	list, err := segments(dir, keyName)
+	list, err := segmentsFrom(dir, keyName, from)
 	if err != nil {
 		return from, err
 	}
@@ -123,6 +124,9 @@ func readEntries(ctx context.Context, dir, keyName string, from state.Position, 
 			}
 			return errors.Join(ctx.Err(), visit(at, e))
 		})
+		if errors.Is(err, fs.ErrNotExist) { // it was removed meanwhile, and what it held is gone
+			return readEntries(ctx, dir, keyName, from, visit)
+		}
 		if err != nil {
 			return from, err
 		}

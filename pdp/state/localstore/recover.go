@@ -29,6 +29,14 @@ func fold(dir, keyName string, list []segmentFile, limit int) (*recovered, error
 	if err != nil {
 		return nil, err
 	}
+	first, err := readHorizon(dir)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(begin) < first.first {
+		return nil, fmt.Errorf("%s holds the journal from position %d on, and no good snapshot reaches that far: %w", dir, first.first, ErrCorrupt)
+	}
+	r.sealer.chain = first.chain
 	for _, file := range list {
 		next, end, err := file.read(0, func(at state.Position, kind uint8, payload []byte) error {
 			r.sealer.chain = r.sealer.chain.next(at, kind, payload)

@@ -79,21 +79,49 @@ type segmentFile struct {
 	size int64
 }
 
-// segments lists the segments of a journal, oldest first. A gap between two is
-// an error.
+// segments lists the segments of a journal, oldest first. A gap between two, or
+// before the first, is an error.
 func segments(dir, keyName string) (list []segmentFile, err error) {
+	return segmentsFrom(dir, keyName, 0)
+}
+
+// segmentsFrom lists those that a position on is in: a reader that is nearly at the
+// end need not look at all of them.
+func segmentsFrom(dir, keyName string, from state.Position) (list []segmentFile, err error) {
+	for range 3 { // one may be removed meanwhile: see [Store.remove]
+		var h horizon
+		if h, err = readHorizon(dir); err != nil {
+			return nil, err
+		}
+		if list, err = h.segments(dir, keyName, segmentName(uint64(from))); err == nil {
+			return list, nil
+		}
+	}
+	return nil, err
+}
+
+func (h horizon) segments(dir, keyName, from string) (list []segmentFile, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.journal"))
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(paths)
-	for _, path := range paths {
+	for i, path := range paths {
+		if filepath.Base(path) < segmentName(h.first) {
+			continue // on its way out
+		}
+		if i+1 < len(paths) && filepath.Base(paths[i+1]) <= from {
+			continue
+		}
 		s, err := statSegment(path)
 		if err != nil {
 			return nil, err
 		}
 		if s.keyName != keyName {
 			return nil, fmt.Errorf("%s was made with other keys (%s) than these (%s): put back the seed file that belongs to the folder", path, s.keyName, keyName)
+		}
+		if len(list) == 0 && s.first != h.first && filepath.Base(path) > from {
+			return nil, fmt.Errorf("%s is not the first segment: %w", path, ErrCorrupt)
 		}
 		if n := len(list); n > 0 && list[n-1].first+uint64(list[n-1].size) != s.first {
 			return nil, fmt.Errorf("a segment is missing between %s and %s: %w", list[n-1].path, path, ErrCorrupt)

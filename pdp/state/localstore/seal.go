@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp/state"
@@ -68,7 +69,8 @@ type sealer struct {
 	first   uint64         // of the segment that is being taken in
 	at      state.Position // of the next entry to take in
 	chain   chain
-	fresh   bool // something other than a seal came since the last seal
+	passed  atomic.Uint64 // the first byte of that segment, for others to read
+	fresh   bool          // something other than a seal came since the last seal
 	stop    chan struct{}
 	done    chan struct{}
 	failed  func(error)
@@ -132,6 +134,7 @@ func (s *sealer) advance() error {
 			return nil
 		}
 		s.first = file.first + uint64(file.size)
+		s.passed.Store(s.first)
 		s.at = state.Position(s.first) + segmentHead
 	}
 }

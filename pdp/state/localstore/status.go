@@ -12,11 +12,12 @@ import (
 // Status is how a store is, for who looks after it.
 type Status struct {
 	Written state.Position // of the journal, in bytes since it was begun
+	Kept    state.Position // where what is kept of it begins
 	Room    int64          // bytes that are left in the files there are
 	Segment int64          // bytes of one file
 	Free    uint64         // bytes that are left on the disk, which the next file needs
-	// Problem is why entries are not accepted, or will not be once the room is
-	// used up; nil where nothing is wrong.
+	// Problem is why entries are not accepted, or nothing is allowed any more, or
+	// will not be once the room is used up; nil where nothing is wrong.
 	Problem    error
 	Snapshot   time.Time // when the newest was taken; zero before the first
 	Partitions int       // that are held in memory, awake or asleep
@@ -26,6 +27,10 @@ type Status struct {
 // directory cannot be looked at; the rest is good then.
 func (s *Store) Status() (Status, error) {
 	status := s.journal.status()
+	status.Kept = s.Kept()
+	if err := s.backlog(); err != nil && status.Problem == nil {
+		status.Problem = err
+	}
 	for i := range s.shelf.shards {
 		shard := &s.shelf.shards[i]
 		shard.mu.Lock()

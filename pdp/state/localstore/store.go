@@ -2,6 +2,7 @@ package localstore
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,8 @@ type Options struct {
 	Partitions int
 	// Queue is how many may wait for one partition; 0 is 4096.
 	Queue int
+	// Retention says what is kept of the journal; the zero value keeps all.
+	Retention Retention
 	// Now is the clock that partitions are forgotten by; nil is time.Now.
 	Now func() time.Time
 	// Warn is told of what goes wrong off the path of decisions.
@@ -48,6 +51,7 @@ type Store struct {
 	shelf     *shelf
 
 	snapshotAt atomic.Uint64 // position of the newest snapshot
+	kept       atomic.Uint64 // position of the first segment that is kept
 	snapshot   sync.Mutex    // held by whoever takes one
 	stop       chan struct{}
 	done       sync.WaitGroup
@@ -79,6 +83,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}()
 	name := o.Keys.Name()
+	if err := s.loadHorizon(); err != nil {
+		return nil, unreadable(err)
+	}
 	list, current, err := settleTail(dir, name)
 	if err != nil {
 		return nil, unreadable(err)
@@ -111,6 +118,21 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	s.done.Go(s.snapshots)
 	s.done.Go(s.sweeps)
 	return s, nil
+}
+
+// loadHorizon learns where the journal begins, and finishes what a crash kept
+// from being removed.
+func (s *Store) loadHorizon() error {
+	h, err := readHorizon(s.dir)
+	if err != nil {
+		return err
+	}
+	keys := s.options.Keys
+	if err := h.check(s.dir, keys.Name(), keys.Seal().Public().(ed25519.PublicKey)); err != nil {
+		return err
+	}
+	s.kept.Store(h.first)
+	return removeRest(s.dir, h)
 }
 
 func (o Options) withDefaults() Options {
@@ -170,6 +192,7 @@ func (s *Store) startSealer(r *recovered) {
 	s.sealer.fresh = true // what a crash left unsealed is sealed now
 	current := s.journal.current.Load()
 	s.sealer.first, s.sealer.at = current.first, s.journal.position()
+	s.sealer.passed.Store(current.first)
 	go s.sealer.run()
 }
 
@@ -202,6 +225,9 @@ func (s *Store) accept(ctx context.Context, e *state.Entry) (state.Position, err
 	}
 	standing := s.authority.enter(e.Partition)
 	defer standing.leave(e.Partition)
+	if err := s.backlog(); err != nil {
+		return 0, err
+	}
 	if err := standing.points.Check(e); err != nil {
 		return 0, err
 	}
@@ -259,7 +285,15 @@ func (s *Store) Entries(ctx context.Context, from state.Position, visit func(sta
 	return err
 }
 
-// snapshots takes a snapshot whenever enough journal was written.
+// Read visits the entries from a position on, the one that begins there included,
+// and returns the position to go on from. What was removed is not visited:
+// [Store.Kept] says afterwards whether anything may have been missed.
+func (s *Store) Read(ctx context.Context, from state.Position, visit func(state.Position, *state.Entry) error) (next state.Position, err error) {
+	return readEntries(ctx, s.dir, s.journal.keyName, from, visit)
+}
+
+// snapshots takes a snapshot whenever enough journal was written, and removes
+// what need not be kept.
 func (s *Store) snapshots() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -268,11 +302,13 @@ func (s *Store) snapshots() {
 		case <-s.stop:
 			return
 		case <-ticker.C:
-			if uint64(s.journal.position())-s.snapshotAt.Load() < uint64(s.options.SnapshotEvery) {
-				continue
+			if uint64(s.journal.position())-s.snapshotAt.Load() >= uint64(s.options.SnapshotEvery) {
+				if err := s.Snapshot(context.Background()); err != nil {
+					s.options.Warn(fmt.Errorf("take a snapshot: %w", err))
+				}
 			}
-			if err := s.Snapshot(context.Background()); err != nil {
-				s.options.Warn(fmt.Errorf("take a snapshot: %w", err))
+			if err := s.retain(); err != nil {
+				s.options.Warn(fmt.Errorf("remove what need not be kept of the journal: %w", err))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 // Report is what [Verify] found in a journal that is as it was written.
 type Report struct {
+	Begin    state.Position // of what is kept; what was before it was removed in order
 	Segments int
 	Entries  int  // entries of state, seals not counted
 	Seals    int  //
@@ -24,15 +26,15 @@ type Report struct {
 	Pending int
 }
 
-// Verify reads the journal in dir from its first byte and checks every entry
-// against the seals. It returns an error that wraps [ErrCorrupt] and names file
+// Verify reads the journal in dir from the first byte that is kept and checks
+// every entry against the seals. It returns an error that wraps [ErrCorrupt] and names file
 // and byte where an entry was changed, taken out, put in or moved, where a
 // segment is missing, and where a journal that was ended in order is cut. A
 // journal that is being written may be verified; what is not sealed yet is
 // counted.
 func Verify(dir, keyName string, key ed25519.PublicKey) (report Report, err error) {
 	for range 3 {
-		if report, err = verify(dir, keyName, key); !errors.Is(err, errOvertaken) {
+		if report, err = verify(dir, keyName, key); !errors.Is(err, errOvertaken) && !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
@@ -40,7 +42,8 @@ func Verify(dir, keyName string, key ed25519.PublicKey) (report Report, err erro
 }
 
 // errOvertaken says that a seal is for an entry that is not accepted. In a
-// journal that is being written it may be by now; in any other it was changed.
+// journal that is being written it may be by now; in any other it was changed. The
+// same goes for a first segment that was there a moment ago.
 var errOvertaken = fmt.Errorf("a sealed entry is not accepted any more: %w", ErrCorrupt)
 
 func verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
@@ -56,10 +59,17 @@ func verify(dir, keyName string, key ed25519.PublicKey) (Report, error) {
 	if len(list) == 0 {
 		return Report{}, fmt.Errorf("%s holds no journal", dir)
 	}
-	if list[0].first != 0 {
-		return Report{}, fmt.Errorf("%s is not the first segment: %w", list[0].path, ErrCorrupt)
+	begin, err := readHorizon(dir)
+	if err != nil {
+		return Report{}, err
 	}
-	v := verifier{keyName: keyName, key: key}
+	if err := begin.check(dir, keyName, key); err != nil {
+		return Report{}, err
+	}
+	if list[0].first != begin.first {
+		return Report{}, errOvertaken
+	}
+	v := newVerifier(begin, keyName, key)
 	for i, file := range list {
 		v.Report.Segments++
 		end, err := v.segment(file, 0)
@@ -122,6 +132,11 @@ func nothingIn(ahead []segmentFile) error {
 	return nil
 }
 
+// newVerifier stands at the beginning of a journal.
+func newVerifier(begin horizon, keyName string, key ed25519.PublicKey) verifier {
+	return verifier{Report: Report{Begin: state.Position(begin.first)}, keyName: keyName, key: key, chain: begin.chain}
+}
+
 type verifier struct {
 	Report
 	keyName string
@@ -166,6 +181,10 @@ func (v *verifier) check(at state.Position, payload []byte) error {
 	}
 	if len(v.pending) > 0 && v.pending[0] < s.upto {
 		return errOvertaken
+	}
+	if s.upto < v.Begin { // of what was removed: the horizon's signature speaks for it
+		v.Seals++
+		return nil
 	}
 	// Nothing lies between upto and the first entry that is not before it: the
 	// rest of a segment, where the seal was written to the next one.
