@@ -49,7 +49,7 @@ var refused = []struct{ over, names string }{
 func TestWhatTheSchemaRefuses(t *testing.T) {
 	for _, c := range refused {
 		t.Run(c.over, func(t *testing.T) {
-			_, err := render(t, laidOver(t, values(t, "minimal.yaml"), c.over))
+			_, err := render(t, "edge", laidOver(t, values(t, "minimal.yaml"), c.over))
 			if err == nil {
 				t.Fatal("it is rendered")
 			}
@@ -62,7 +62,7 @@ func TestWhatTheSchemaRefuses(t *testing.T) {
 
 // Without anything said the chart does not become something that decides.
 func TestWithoutValuesNothingIsRendered(t *testing.T) {
-	if _, err := render(t, map[string]any{}); err == nil {
+	if _, err := render(t, "edge", map[string]any{}); err == nil {
 		t.Error("it is rendered")
 	}
 }

@@ -50,11 +50,15 @@ var kinds = map[string]func() any{
 	"gateway.networking.k8s.io/v1 BackendTLSPolicy":    func() any { return new(gwv1.BackendTLSPolicy) },
 	"gateway.networking.k8s.io/v1beta1 ReferenceGrant": func() any { return new(gwv1b1.ReferenceGrant) },
 
-	"gateway.envoyproxy.io/v1alpha1 Backend":             func() any { return new(egv1a1.Backend) },
-	"gateway.envoyproxy.io/v1alpha1 ClientTrafficPolicy": func() any { return new(egv1a1.ClientTrafficPolicy) },
-	"gateway.envoyproxy.io/v1alpha1 EnvoyPatchPolicy":    func() any { return new(egv1a1.EnvoyPatchPolicy) },
-	"gateway.envoyproxy.io/v1alpha1 EnvoyProxy":          func() any { return new(egv1a1.EnvoyProxy) },
-	"gateway.envoyproxy.io/v1alpha1 SecurityPolicy":      func() any { return new(egv1a1.SecurityPolicy) },
+	"gateway.envoyproxy.io/v1alpha1 Backend":              func() any { return new(egv1a1.Backend) },
+	"gateway.envoyproxy.io/v1alpha1 BackendTrafficPolicy": func() any { return new(egv1a1.BackendTrafficPolicy) },
+	"gateway.envoyproxy.io/v1alpha1 ClientTrafficPolicy":  func() any { return new(egv1a1.ClientTrafficPolicy) },
+	"gateway.envoyproxy.io/v1alpha1 EnvoyPatchPolicy":     func() any { return new(egv1a1.EnvoyPatchPolicy) },
+	"gateway.envoyproxy.io/v1alpha1 EnvoyProxy":           func() any { return new(egv1a1.EnvoyProxy) },
+	"gateway.envoyproxy.io/v1alpha1 SecurityPolicy":       func() any { return new(egv1a1.SecurityPolicy) },
+
+	"agentgateway.dev/v1alpha1 AgentgatewayPolicy":  func() any { return new(agentgatewayPolicy) },
+	"agentgateway.dev/v1alpha1 AgentgatewayBackend": func() any { return new(agentgatewayBackend) },
 }
 
 // A manifest is one object of Kubernetes.
@@ -74,9 +78,15 @@ func load(t *testing.T) *chart.Chart {
 	return c
 }
 
+// values are those of a file in testdata.
 func values(t *testing.T, file string) map[string]any {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", file))
+	return chartValues(t, filepath.Join("testdata", file))
+}
+
+func chartValues(t *testing.T, file string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,12 +113,12 @@ func valueFiles(t *testing.T) (names []string) {
 	return names
 }
 
-// render does what `helm template edge ..` does: it checks the values by the
+// render does what `helm template RELEASE ..` does: it checks the values by the
 // schema and fills in the templates, which it returns by their paths.
-func render(t *testing.T, given map[string]any) (map[string]string, error) {
+func render(t *testing.T, name string, given map[string]any) (map[string]string, error) {
 	t.Helper()
 	c := load(t)
-	release := chartutil.ReleaseOptions{Name: "edge", Namespace: "remit", Revision: 1, IsInstall: true}
+	release := chartutil.ReleaseOptions{Name: name, Namespace: "remit", Revision: 1, IsInstall: true}
 	all, err := chartutil.ToRenderValues(c, given, release, nil)
 	if err != nil {
 		return nil, err
@@ -116,10 +126,16 @@ func render(t *testing.T, given map[string]any) (map[string]string, error) {
 	return engine.Engine{Strict: true}.Render(c, all)
 }
 
-// manifests renders the chart and reads everything in it.
-func manifests(t *testing.T, given map[string]any) (all []manifest) {
+// manifests are those of a release that is called edge.
+func manifests(t *testing.T, given map[string]any) []manifest {
 	t.Helper()
-	rendered, err := render(t, given)
+	return installed(t, "edge", given)
+}
+
+// installed renders the chart and reads everything in it.
+func installed(t *testing.T, name string, given map[string]any) (all []manifest) {
+	t.Helper()
+	rendered, err := render(t, name, given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +145,15 @@ func manifests(t *testing.T, given map[string]any) (all []manifest) {
 		}
 	}
 	return all
+}
+
+func readFile(t *testing.T, file string) []manifest {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, file, text)
 }
 
 // read reads a file's manifests, strictly.
