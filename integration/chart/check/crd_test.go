@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,10 @@ var definitions = map[string]string{
 	"gateway.envoyproxy.io/v1alpha1":    "github.com/envoyproxy/gateway charts/gateway-helm/charts/crds/crds/generated",
 	"gateway.networking.k8s.io/v1":      "sigs.k8s.io/gateway-api config/crd/standard",
 	"gateway.networking.k8s.io/v1beta1": "sigs.k8s.io/gateway-api config/crd/standard",
+	"networking.istio.io/v1":            "istio.io/api kubernetes",
+	"networking.istio.io/v1alpha3":      "istio.io/api kubernetes",
+	"security.istio.io/v1":              "istio.io/api kubernetes",
+	"telemetry.istio.io/v1":             "istio.io/api kubernetes",
 }
 
 // What an API server does with the recipe: it is checked by the definitions of the
@@ -83,21 +88,31 @@ func schemaIn(t *testing.T, file, group, name string) *apiextensions.JSONSchemaP
 	if err != nil {
 		t.Fatal(err)
 	}
-	var defined apiextensionsv1.CustomResourceDefinition
-	if err := yaml.Unmarshal(text, &defined); err != nil {
-		t.Fatal(err)
-	}
-	for _, version := range defined.Spec.Versions {
-		if defined.Spec.Names.Kind != name || defined.Spec.Group+"/"+version.Name != group {
-			continue
+	for _, document := range bytes.Split(text, []byte("\n---\n")) {
+		if !bytes.Contains(document, []byte("kind: "+name+"\n")) {
+			continue // reading them all takes its time
 		}
-		schema := new(apiextensions.JSONSchemaProps)
-		if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(version.Schema.OpenAPIV3Schema, schema, nil); err != nil {
+		var defined apiextensionsv1.CustomResourceDefinition
+		if err := yaml.Unmarshal(document, &defined); err != nil {
 			t.Fatal(err)
 		}
-		return schema
+		for _, version := range defined.Spec.Versions {
+			if defined.Spec.Names.Kind == name && defined.Spec.Group+"/"+version.Name == group {
+				return internal(t, version.Schema.OpenAPIV3Schema)
+			}
+		}
 	}
 	return nil
+}
+
+// internal is the form of a schema that an API server works with.
+func internal(t *testing.T, schema *apiextensionsv1.JSONSchemaProps) *apiextensions.JSONSchemaProps {
+	t.Helper()
+	converted := new(apiextensions.JSONSchemaProps)
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(schema, converted, nil); err != nil {
+		t.Fatal(err)
+	}
+	return converted
 }
 
 // checkAgainst fills in the defaults and checks an object, as an API server does.

@@ -57,6 +57,13 @@ var kinds = map[string]func() any{
 	"gateway.envoyproxy.io/v1alpha1 EnvoyProxy":           func() any { return new(egv1a1.EnvoyProxy) },
 	"gateway.envoyproxy.io/v1alpha1 SecurityPolicy":       func() any { return new(egv1a1.SecurityPolicy) },
 
+	"networking.istio.io/v1 DestinationRule":   func() any { return new(istioObject) },
+	"networking.istio.io/v1 ServiceEntry":      func() any { return new(istioObject) },
+	"networking.istio.io/v1 VirtualService":    func() any { return new(istioObject) },
+	"networking.istio.io/v1alpha3 EnvoyFilter": func() any { return new(istioObject) },
+	"security.istio.io/v1 AuthorizationPolicy": func() any { return new(istioObject) },
+	"telemetry.istio.io/v1 Telemetry":          func() any { return new(istioObject) },
+
 	"agentgateway.dev/v1alpha1 AgentgatewayPolicy":  func() any { return new(agentgatewayPolicy) },
 	"agentgateway.dev/v1alpha1 AgentgatewayBackend": func() any { return new(agentgatewayBackend) },
 }
