@@ -49,6 +49,9 @@ test-mesh: ## behind Istio's own generated configuration; builds Istio's discove
 	$(GO) tool staticcheck -tags mesh ./integration
 	$(GO) test -tags mesh -count=1 -timeout 40m -run 'Istio' ./integration
 
+test-chart: ## the Helm chart and the recipes: rendered, read strictly, and their configurations checked by remit
+	cd integration/chart/check && $(GO) vet . && $(GO) test -count=1 .
+
 lint: ## formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd pdp bundles policies integration); \
 	if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
@@ -81,4 +84,4 @@ benchmarks: ## the benchmarks beside the code, each beside what it is compared w
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build dist run test test-topdown test-mesh lint policies-test fuzz bench bench-check benchmarks clean
+.PHONY: help build dist run test test-topdown test-mesh test-chart lint policies-test fuzz bench bench-check benchmarks clean
