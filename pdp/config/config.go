@@ -24,6 +24,7 @@ type Config struct {
 	Catalog   Catalog    `yaml:"catalog"`
 	State     State      `yaml:"state"`
 	Operators Operators  `yaml:"operators"`
+	Client    Client     `yaml:"client"`
 	Health    Health     `yaml:"health"`
 	Telemetry Telemetry  `yaml:"telemetry"`
 	Shutdown  Shutdown   `yaml:"shutdown"`

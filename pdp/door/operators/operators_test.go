@@ -46,6 +46,11 @@ func (c *clerk) Revocations() []pdp.Revocation {
 	return []pdp.Revocation{{ID: "r_1", Kind: pdp.RevokedAgent, Subject: "agent", Until: time.Unix(1_800_000_000, 0)}}
 }
 
+// quiet is a door that tells nobody.
+func quiet(c *clerk, network *Network) *Server {
+	return NewServer(Settings{Revoker: c, Keeper: c, Network: network, Told: func(string, error) {}, Refused: func(string, error) {}})
+}
+
 func serve(t *testing.T, c *clerk) (client *Client, socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "remit-") // short: a socket's path has room for 107 bytes
@@ -58,7 +63,7 @@ func serve(t *testing.T, c *clerk) (client *Client, socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewServer(c, c, func(string, error) {})
+	s := quiet(c, nil)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -207,56 +212,6 @@ func TestRefusalsSayWhy(t *testing.T) {
 		t.Errorf("the operator is told %v, want %v", got, c.err)
 	}
 }
-
-// Nobody is not an operator, nor is another user, whatever the socket's mode.
-func TestWhoMay(t *testing.T) {
-	for name, c := range map[string]struct {
-		caller caller
-		may    bool
-	}{
-		"the user who runs remit": {caller{uid: uint32(os.Geteuid())}, true},
-		"root":                    {caller{}, true},
-		"another user":            {caller{uid: uint32(os.Geteuid()) + 1}, false},
-		"nobody knows who":        {caller{err: errors.New("no credentials")}, false},
-	} {
-		for _, r := range []role{mayView, mayRevoke, mayApprove} {
-			if err := c.caller.may(r); (err == nil) != c.may {
-				t.Errorf("%s as %s: %v", name, r, err)
-			}
-		}
-	}
-	one, other := net.Pipe()
-	defer one.Close()
-	defer other.Close()
-	if err := peer(one).may(mayView); err == nil {
-		t.Error("a connection that is not a socket has a role")
-	}
-	s := NewServer(&clerk{}, &clerk{}, func(string, error) {})
-	calls := map[string]string{pathRevocations: http.MethodGet, pathLift: http.MethodPost}
-	for kind := range sessionRoles {
-		calls[pathSessions+string(kind)] = http.MethodPost
-	}
-	for path, method := range calls {
-		answer := &recorder{header: make(http.Header)}
-		request, err := http.NewRequestWithContext(t.Context(), method, path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.http.Handler.ServeHTTP(answer, request)
-		if answer.status != http.StatusForbidden {
-			t.Errorf("a call of %s without a caller: %d", path, answer.status)
-		}
-	}
-}
-
-type recorder struct {
-	header http.Header
-	status int
-}
-
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
 
 // A remit that does not run says so.
 func TestNobodyAnswers(t *testing.T) {
