@@ -70,7 +70,7 @@ type sparing struct {
 }
 
 // toldAtOnce messages are let through within lostEvery.
-const toldAtOnce = 20
+const toldAtOnce = 100
 
 // tell calls say, where it is not too soon, with how many were not told before.
 func (s *sparing) tell(say func(untold int)) {

@@ -24,6 +24,7 @@ const (
 type caller struct {
 	name  string // as records have it
 	roles []Role
+	among string // who has roles, in a sentence; "" says nothing
 }
 
 // callerKey is where a request's context holds its caller.
@@ -34,7 +35,7 @@ func (c caller) may(r Role) error {
 	if slices.Contains(c.roles, r) {
 		return nil
 	}
-	return fmt.Errorf("%s is not a %s", c.name, r)
+	return fmt.Errorf("%s does not have the role %s%s", c.name, r, c.among)
 }
 
 // whoCalls proves who is at the other end: to the kernel on a socket, by a

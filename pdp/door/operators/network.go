@@ -52,7 +52,7 @@ func (n *Network) prove(request *http.Request) (caller, error) {
 		// It is proved who calls, and that they are nobody here.
 		return caller{name: named(leaf)}, nil
 	}
-	return caller{name, n.Certificates[name]}, nil
+	return caller{name: name, roles: n.Certificates[name]}, nil
 }
 
 // byToken is who a token says. One that is not good is not made up for by a

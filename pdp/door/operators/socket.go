@@ -51,7 +51,7 @@ func (k kernel) caller() (caller, error) {
 	if k.err != nil {
 		return caller{}, fmt.Errorf("the kernel does not say who calls: %w", k.err)
 	}
-	c := caller{name: k.name()}
+	c := caller{name: k.name(), among: ": only the user who runs remit, and root, have it here"}
 	if k.uid == 0 || uint64(k.uid) == uint64(os.Geteuid()) {
 		c.roles = []Role{Viewer, Revoker, Approver}
 	}
