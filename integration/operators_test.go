@@ -124,18 +124,23 @@ func TestOperatorsOverTCP(t *testing.T) {
 		env, args []string
 		want      string
 	}{
-		"no role to look":      {bearer, []string{"revoke", "list"}, grace + " does not have the role viewer"},
-		"no role to release":   {nil, append([]string{"session", "release", "s_1", "--reason", "x"}, certificate...), "ops/ada does not have the role approver"},
-		"a session not there":  {bearer, []string{"session", "close", "s_1", "--reason", "x"}, "s_1"},
-		"nobody":               {nil, append(order("x"), certificate[:4]...), "client: must say who"},
-		"remit's unknown":      {nil, append(order("x"), "--operators", url, "--operators-token-file", "token"), "does not prove to be it"},
-		"a token on the line":  {nil, append(order("x"), "--operators-token", "abc"), "unknown flag"},
-		"in the clear":         {nil, append(order("x"), "--operators", "http://localhost:1", "--operators-token-file", "token"), "https://HOST:PORT"},
-		"nobody listens there": {nil, append(order("x"), "--operators", "https://localhost:1", "--operators-token-file", "token"), "does not answer operators"},
+		"no role to look":              {bearer, []string{"revoke", "list"}, grace + " does not have the role viewer"},
+		"no role to look at a session": {bearer, []string{"session", "show", "s_1"}, grace + " does not have the role viewer"},
+		"no session to look at":        {nil, append([]string{"session", "show", "s_1"}, certificate...), "s_1"},
+		"no role to release":           {nil, append([]string{"session", "release", "s_1", "--reason", "x"}, certificate...), "ops/ada does not have the role approver"},
+		"a session not there":          {bearer, []string{"session", "close", "s_1", "--reason", "x"}, "s_1"},
+		"nobody":                       {nil, append(order("x"), certificate[:4]...), "client: must say who"},
+		"remit's unknown":              {nil, append(order("x"), "--operators", url, "--operators-token-file", "token"), "does not prove to be it"},
+		"a token on the line":          {nil, append(order("x"), "--operators-token", "abc"), "unknown flag"},
+		"in the clear":                 {nil, append(order("x"), "--operators", "http://localhost:1", "--operators-token-file", "token"), "https://HOST:PORT"},
+		"nobody listens there":         {nil, append(order("x"), "--operators", "https://localhost:1", "--operators-token-file", "token"), "does not answer operators"},
 	} {
 		if out, err := o.from(t, c.env, c.args...); err == nil || !strings.Contains(out, c.want) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+	if out, err := o.from(t, nil, append([]string{"session", "list"}, certificate...)...); err != nil || !strings.HasPrefix(out, "SESSION ") {
+		t.Errorf("looking at sessions: %v\n%s", err, out)
 	}
 	if err := os.WriteFile(filepath.Join(o.home, "token"), []byte(token[:len(token)-8]+"AAAAAAAA"), 0o600); err != nil {
 		t.Fatal(err)

@@ -30,14 +30,23 @@ func addClientFlags(flags *pflag.FlagSet) {
 	}
 }
 
-// operatorsOf returns a client of the door for operators: over TCP where one is
-// named, else on the socket of the remit that is configured.
-func operatorsOf(cmd *cobra.Command) (*operators.Client, error) {
+// clientConfig reads the configuration for a command that may call another remit.
+func clientConfig(cmd *cobra.Command) (*config.Config, error) {
 	sources, err := sourcesOf(cmd)
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.ReadClient(sources)
+	loaded, err := config.ReadClient(sources)
+	if err != nil {
+		return nil, err
+	}
+	return loaded.Config, nil
+}
+
+// operatorsOf returns a client of the door for operators: over TCP where one is
+// named, else on the socket of the remit that is configured.
+func operatorsOf(cmd *cobra.Command) (*operators.Client, error) {
+	c, err := clientConfig(cmd)
 	if err != nil {
 		return nil, err
 	}

@@ -22,10 +22,11 @@ type operatorsDoor struct {
 	tcp *operatorsTCP
 }
 
-// orders are who carries out what operators order.
+// orders are who carries out what operators order, and shows what they look at.
 type orders struct {
 	revoker pdp.Revoker
 	keeper  pdp.SessionKeeper
+	looking operators.Sessions
 }
 
 // openOperators opens the operators' door on its socket, and over TCP where that is
@@ -66,7 +67,7 @@ func openOperators(c *config.Config, keys *pdp.Keys, orders orders, log *slog.Lo
 func operatorsSettings(orders orders, log *slog.Logger) operators.Settings {
 	refusals, broken := &sparing{now: time.Now}, &sparing{now: time.Now}
 	return operators.Settings{
-		Revoker: orders.revoker, Keeper: orders.keeper,
+		Revoker: orders.revoker, Keeper: orders.keeper, Sessions: orders.looking,
 		Told: func(what string, err error) {
 			if err != nil {
 				log.Warn("an operator's order was refused", "order", what, "error", err)

@@ -21,6 +21,7 @@ func paths() map[string]Role {
 	all := map[string]Role{
 		http.MethodGet + " " + pathRevocations: Viewer, http.MethodPost + " " + pathRevocations: Revoker, http.MethodPost + " " + pathLift: Revoker,
 	}
+	all[http.MethodGet+" /v1/sessions"], all[http.MethodGet+" "+pathSessions+"s_1"] = Viewer, Viewer
 	for kind, role := range sessionRoles {
 		all[http.MethodPost+" "+pathSessions+string(kind)] = role
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -77,6 +78,18 @@ func (c *Client) List(ctx context.Context) (all Revocations, err error) {
 func (c *Client) OrderSession(ctx context.Context, kind pdp.SessionOrderKind, o SessionOrder) (a SessionAcknowledgement, err error) {
 	err = c.call(ctx, http.MethodPost, pathSessions+string(kind), o, &a)
 	return a, err
+}
+
+// Sessions returns the sessions that are remembered.
+func (c *Client) Sessions(ctx context.Context) (list SessionList, err error) {
+	err = c.call(ctx, http.MethodGet, strings.TrimSuffix(pathSessions, "/"), nil, &list)
+	return list, err
+}
+
+// Session returns one session.
+func (c *Client) Session(ctx context.Context, id string) (shown json.RawMessage, err error) {
+	err = c.call(ctx, http.MethodGet, pathSessions+url.PathEscape(id), nil, &shown)
+	return shown, err
 }
 
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {

@@ -7,6 +7,8 @@
 //	POST /v1/revocations           revoke                    revoker    201 an acknowledgement
 //	POST /v1/revocations/lift      take it back              revoker    200 an acknowledgement
 //	GET  /v1/revocations           list them                 viewer     200 {"revocations": […]}
+//	GET  /v1/sessions              list the sessions         viewer     200 {"sessions": […]}
+//	GET  /v1/sessions/ID           show one                  viewer     200 what remit session show prints
 //	POST /v1/sessions/close        end a session for good    revoker    200 an acknowledgement
 //	POST /v1/sessions/release      take a quarantine back    approver   200 an acknowledgement
 //	POST /v1/sessions/clear-label  take a label off          approver   200 an acknowledgement

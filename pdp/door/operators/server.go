@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -27,6 +28,8 @@ const (
 type Settings struct {
 	Revoker pdp.Revoker
 	Keeper  pdp.SessionKeeper
+	// Sessions shows sessions to viewers.
+	Sessions Sessions
 	// Network says who may call over TLS; nil is nobody.
 	Network *Network
 	// Told is told of every order, carried out (nil) or not, for remit's own log.
@@ -50,6 +53,8 @@ func NewServer(settings Settings) *Server {
 	mux.HandleFunc("GET "+pathRevocations, s.as(Viewer, s.list))
 	mux.HandleFunc("POST "+pathRevocations, s.as(Revoker, carryOut(s, http.StatusCreated, revoking(settings.Revoker.Revoke))))
 	mux.HandleFunc("POST "+pathLift, s.as(Revoker, carryOut(s, http.StatusOK, revoking(settings.Revoker.Lift))))
+	mux.HandleFunc("GET "+strings.TrimSuffix(pathSessions, "/"), s.as(Viewer, s.listSessions))
+	mux.HandleFunc("GET "+pathSessions+"{id}", s.as(Viewer, s.showSession))
 	for kind, needed := range sessionRoles {
 		mux.HandleFunc("POST "+pathSessions+string(kind), s.as(needed, carryOut(s, http.StatusOK, keeping(settings.Keeper, kind))))
 	}
