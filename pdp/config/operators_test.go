@@ -82,6 +82,22 @@ func TestOperatorsOverTCP(t *testing.T) {
 	}
 }
 
+// What the README shows can be copied.
+func TestTheReadmesOperators(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, found := strings.Cut(string(text), "```yaml\noperators:\n")
+	shown, _, ended := strings.Cut(shown, "```")
+	if !found || !ended {
+		t.Fatal("the README shows no operators")
+	}
+	if c, err := Parse([]byte(good + "operators:\n" + shown)); err != nil || c.Operators.TCP() == "" || len(c.Operators.Roles) != 2 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOperatorsDefaults(t *testing.T) {
 	c, err := Parse([]byte(good + operators))
 	if err != nil {
