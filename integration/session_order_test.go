@@ -1,13 +1,17 @@
 package integration
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/remit-pdp/remit/integration/harness"
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/door/operators"
 )
 
 // A caller is the sample agent, for a person and in a session of its token.
@@ -48,6 +52,33 @@ func ordered(t *testing.T, s *harness.Stack, args ...string) string {
 	return out
 }
 
+// looksTheSame holds what the operators' door shows of a session against what the
+// state directory does.
+func looksTheSame(t *testing.T, s *harness.Stack, id string) {
+	t.Helper()
+	door := operators.NewClient(filepath.Join(s.Data, "operators.sock"))
+	shown, err := door.Session(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Remit.Run(t.Context(), "session", "show", id)
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	var there, here struct {
+		ID, State, Partition string
+		Actions, Denied      int
+		Agent                struct{ ID string }
+	}
+	if err := errors.Join(json.Unmarshal(shown, &there), json.Unmarshal([]byte(out), &here)); err != nil || there != here || there.ID != id || there.Actions == 0 {
+		t.Errorf("the door shows %+v, the state directory %+v: %v", there, here, err)
+	}
+	list, err := door.Sessions(t.Context())
+	if err != nil || len(list.Sessions) < 2 || list.Truncated {
+		t.Errorf("the door lists %d sessions: %v", len(list.Sessions), err)
+	}
+}
+
 // What an operator orders through the real thing: a label that denies is cleared,
 // and what another session picked up itself still denies there; a quarantine is
 // released, and the session goes on; a session is closed, and gives way to a new
@@ -68,6 +99,8 @@ func TestAnOperatorOrdersAboutASession(t *testing.T) {
 		t.Errorf("session %s, and then %s", first, again)
 	}
 	other.expect("what it picked up itself", http.MethodPost, "/v1/send", "send_after_untrusted_content")
+
+	looksTheSame(t, s, first)
 
 	own.expect("into quarantine", http.MethodPost, "/v1/quarantine", "")
 	own.expect("in quarantine", http.MethodGet, "/v1/read/1", pdp.CodeQuarantined)

@@ -42,6 +42,9 @@ it fits a pipeline beside opa test.`,
 			if err != nil {
 				return err
 			}
+			if err := server.CheckOperators(c, keys, issuers); err != nil {
+				return err
+			}
 			ending, err := server.CheckCertificates(c, time.Now)
 			if err != nil {
 				return err

@@ -42,7 +42,13 @@ open ends with its connection or its maximum duration.
   remit revoke agent support-agent --reason "hijacked, incident 4711"
   remit revoke target crm --reason "maintenance" --for 2h
   remit revoke agent support-agent --lift --reason "rebuilt and reviewed"
-  remit revoke list`,
+  remit revoke list
+
+The order goes to the remit that serves with this configuration, on its socket, or
+to the one that client.operators names, over TLS:
+
+  remit revoke list --operators https://remit.example.com:8181 \
+    --operators-ca ca.crt --operators-token-file token`,
 		Args: cobra.NoArgs, // a misspelt kind must not look as if it were done
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -50,6 +56,7 @@ open ends with its connection or its maximum duration.
 		revoke.AddCommand(newRevokeKind(r.kind, r.names, r.short))
 	}
 	revoke.AddCommand(newRevokeList())
+	addClientFlags(revoke.PersistentFlags())
 	return revoke
 }
 
@@ -95,15 +102,6 @@ func newRevokeKind(kind pdp.RevocationKind, names, short string) *cobra.Command 
 		panic(err) // the flag is defined above
 	}
 	return command
-}
-
-// operatorsOf returns a client of the configured remit's door for operators.
-func operatorsOf(cmd *cobra.Command) (*operators.Client, error) {
-	c, err := loadConfig(cmd)
-	if err != nil {
-		return nil, err
-	}
-	return operators.NewClient(c.Operators.Socket()), nil
 }
 
 func printRevoked(out io.Writer, a *operators.Acknowledgement) {

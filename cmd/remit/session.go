@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/server"
 	"github.com/remit-pdp/remit/pdp/state"
 	"github.com/remit-pdp/remit/pdp/value"
@@ -21,7 +22,8 @@ func newSession() *cobra.Command {
 		Use:   "session",
 		Short: "See the sessions and what each has done, and end, release or clear one",
 		Long: `See the sessions and what is remembered of each, as a policy would see it now.
-It is read from the state directory, also while remit serves.
+It is read from the state directory, also while remit serves, or from the remit that
+--operators names.
 
 An operator closes a session for good, releases one from quarantine, or clears a
 label off one, with a reason. The remit that serves carries it out; when the
@@ -35,12 +37,15 @@ it and why: remit log tail shows it.`,
 	return session
 }
 
-// eachSession visits every session in the configured state directory as an
-// operator sees it.
+// eachSession visits every session as an operator sees it: those in the configured
+// state directory, or those of the remit that client.operators names.
 func eachSession(cmd *cobra.Command, visit func(id string, shown value.Value)) error {
-	c, err := loadConfig(cmd)
+	c, err := clientConfig(cmd)
 	if err != nil {
 		return err
+	}
+	if c.Client.Operators != "" {
+		return eachRemoteSession(cmd, c, visit)
 	}
 	journal, err := openJournal(cmd)
 	if err != nil {
@@ -57,6 +62,28 @@ func eachSession(cmd *cobra.Command, visit func(id string, shown value.Value)) e
 		}
 		return nil
 	})
+}
+
+func eachRemoteSession(cmd *cobra.Command, c *config.Config, visit func(id string, shown value.Value)) error {
+	client, err := networkClient(&c.Client)
+	if err != nil {
+		return err
+	}
+	list, err := client.Sessions(cmd.Context())
+	if err != nil {
+		return err
+	}
+	for _, text := range list.Sessions {
+		shown, err := value.ParseJSON(text)
+		if err != nil {
+			return fmt.Errorf("remit's answer cannot be read: %w", err)
+		}
+		visit(shown.Get("id").Text(), shown)
+	}
+	if list.Truncated {
+		fmt.Fprintf(cmd.ErrOrStderr(), "these are %d of more sessions\n", len(list.Sessions))
+	}
+	return nil
 }
 
 func newSessionList() *cobra.Command {
@@ -86,6 +113,7 @@ func newSessionList() *cobra.Command {
 			return out.Flush()
 		},
 	}
+	addClientFlags(list.Flags())
 	list.Flags().BoolVar(&all, "all", false, "list sessions that have ended as well")
 	return list
 }
@@ -129,17 +157,12 @@ func purpose(task value.Value) string {
 }
 
 func newSessionShow() *cobra.Command {
-	return &cobra.Command{
+	show := &cobra.Command{
 		Use:   "show SESSION",
 		Short: "Print everything that is remembered of a session",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var found value.Value
-			err := eachSession(cmd, func(id string, v value.Value) {
-				if id == args[0] {
-					found = v
-				}
-			})
+			found, err := findSession(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -149,4 +172,32 @@ func newSessionShow() *cobra.Command {
 			return printIndented(cmd.OutOrStdout(), found)
 		},
 	}
+	addClientFlags(show.Flags())
+	return show
+}
+
+// findSession returns one session as an operator sees it; undefined where the
+// configured state directory does not have it.
+func findSession(cmd *cobra.Command, wanted string) (found value.Value, err error) {
+	c, err := clientConfig(cmd)
+	if err != nil {
+		return value.Nothing, err
+	}
+	if c.Client.Operators == "" {
+		err = eachSession(cmd, func(id string, v value.Value) {
+			if id == wanted {
+				found = v
+			}
+		})
+		return found, err
+	}
+	client, err := networkClient(&c.Client)
+	if err != nil {
+		return value.Nothing, err
+	}
+	text, err := client.Session(cmd.Context(), wanted)
+	if err != nil {
+		return value.Nothing, err
+	}
+	return value.ParseJSON(text)
 }

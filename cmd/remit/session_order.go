@@ -71,6 +71,7 @@ func newSessionOrder(kind pdp.SessionOrderKind, names, short, long string) *cobr
 			return err
 		},
 	}
+	addClientFlags(command.Flags())
 	command.Flags().StringVar(&reason, "reason", "", "why, for those who read the log (required)")
 	if err := command.MarkFlagRequired("reason"); err != nil {
 		panic(err) // the flag is defined above

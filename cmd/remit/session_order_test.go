@@ -45,7 +45,7 @@ func served(t *testing.T) (store *localstore.Store, config string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door := operators.NewServer(revocation.New(store, time.Now), sessions.New(store, time.Now), func(string, error) {})
+	door := operators.NewServer(operators.Settings{Revoker: revocation.New(store, time.Now), Keeper: sessions.New(store, time.Now), Told: func(string, error) {}})
 	go door.Serve(l)
 	t.Cleanup(func() {
 		if err := errors.Join(door.Shutdown(context.Background()), store.Close()); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,7 +15,11 @@ import (
 
 // key is the value of a flag that is a key of the configuration: it keeps what
 // was given for the configuration to judge. It implements [pflag.Value].
-type key struct{ given string }
+type key struct {
+	given string
+	// short says of which key the flag is another name; "" of none.
+	short string
+}
 
 func (k *key) Set(value string) error { k.given = value; return nil }
 func (k *key) String() string         { return k.given }
@@ -74,7 +79,7 @@ func completed(args []string) *config.Config {
 func settings(cmd *cobra.Command) (given []config.Setting) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if k, ok := f.Value.(*key); ok {
-			given = append(given, config.Setting{Name: f.Name, Value: k.given})
+			given = append(given, config.Setting{Name: cmp.Or(k.short, f.Name), Value: k.given})
 		}
 	})
 	return given
@@ -84,9 +89,17 @@ func settings(cmd *cobra.Command) (given []config.Setting) {
 // flags. A file that nobody named need not be there where something else says
 // what it would say.
 func readConfig(cmd *cobra.Command) (*config.Loaded, error) {
-	path, err := cmd.Flags().GetString(configFlag)
+	sources, err := sourcesOf(cmd)
 	if err != nil {
 		return nil, err
+	}
+	return config.Read(sources)
+}
+
+func sourcesOf(cmd *cobra.Command) (config.Sources, error) {
+	path, err := cmd.Flags().GetString(configFlag)
+	if err != nil {
+		return config.Sources{}, err
 	}
 	named := cmd.Flags().Changed(configFlag)
 	if from := os.Getenv(config.FileVariable); from != "" && !named {
@@ -96,7 +109,7 @@ func readConfig(cmd *cobra.Command) (*config.Loaded, error) {
 	if _, err := os.Stat(path); !named && errors.Is(err, fs.ErrNotExist) && sources.Beyond() {
 		sources.File = ""
 	}
-	return config.Read(sources)
+	return sources, nil
 }
 
 // loadConfig reads the configuration that cmd is to work with.

@@ -25,6 +25,7 @@ type Config struct {
 	State       State       `yaml:"state"`
 	DecisionLog DecisionLog `yaml:"decision_log"`
 	Operators   Operators   `yaml:"operators"`
+	Client      Client      `yaml:"client"`
 	Health      Health      `yaml:"health"`
 	Telemetry   Telemetry   `yaml:"telemetry"`
 	Shutdown    Shutdown    `yaml:"shutdown"`

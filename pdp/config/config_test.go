@@ -43,7 +43,7 @@ func TestLoadFillsDefaultsAndRebasesPaths(t *testing.T) {
 		"deny_as":    {l.DenyAs, "tool_error"},
 		"request_id": {l.RequestID, "envoy"},
 		"entrypoint": {c.Policy.Entrypoint, "data.remit.authz.decision"},
-		"operators":  {c.Operators.Socket(), filepath.Join(dir, "data/operators.sock")},
+		"operators":  {c.Operators.SocketPath(), filepath.Join(dir, "data/operators.sock")},
 		"health":     {c.Health.Address, "127.0.0.1:8282"},
 	} {
 		if got[0] != got[1] {
@@ -83,8 +83,7 @@ func TestRefused(t *testing.T) {
 		"not a duration":           {"bundle: policy }", "bundle: policy, timeout: soon }", `"soon" is not a duration`},
 		"not a duration, where":    {"bundle: policy }", "bundle: policy, timeout: soon }", "[12:36]"},
 		"a duration by its number": {"bundle: policy }", "bundle: policy, timeout: 5 }", "write 500ms, 30s"},
-		"operators over TCP":       {"policy:", "operators: { address: \"127.0.0.1:8181\" }\npolicy:", "operators.address"},
-		"operators nowhere":        {"policy:", "operators: { address: \"unix:\" }\npolicy:", "operators.address"},
+		"operators nowhere":        {"policy:", "operators: { address: \"unix:\" }\npolicy:", "operators.socket"},
 		"unknown durability":       {"policy:", "state: { durability: maybe }\npolicy:", "state.durability"},
 	}
 	for name, c := range cases {

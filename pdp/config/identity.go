@@ -19,23 +19,28 @@ type Identity struct {
 	None bool `yaml:"none"`
 }
 
-// Claims says which claims of a verified token mean what, and what it must
-// say about itself. Issuer and Audience are required.
-type Claims struct {
+// Token is what a token must say about itself. Issuer and Audience are required.
+type Token struct {
 	Issuer   string   `yaml:"issuer"`   // who makes the tokens: their iss, exactly
 	Audience []string `yaml:"audience"` // whom tokens must be made for: one of these is in their aud
+	Types    []string `yaml:"types"`    // accepted values of the header typ
+	Skew     Duration `yaml:"skew"`     // how far the clocks of issuer and remit may differ
+	MaxAge   Duration `yaml:"max_age"`  // bounds both how old a token may be and how long it may live
+	// RequireBound is whether tokens without the claim cnf are refused. Where
+	// the claim is there it is checked in any case.
+	RequireBound bool `yaml:"require_bound"`
+}
+
+// Claims says what an agent's token must say about itself, and which of its
+// claims mean what.
+type Claims struct {
+	Token `yaml:",inline"`
 	// Agent is the way to the claim with the agent's id: "act.sub", or a list
 	// where a name has dots in it; empty: act.sub where the token has it, else
 	// sub.
 	Agent   ClaimPath `yaml:"agent_claim"`
 	Owner   ClaimPath `yaml:"owner_claim"`    // the claim with who owns the agent
 	Session []string  `yaml:"session_claims"` // the claims that name a session; the first one that a token has
-	Types   []string  `yaml:"types"`          // accepted values of the header typ
-	Skew    Duration  `yaml:"skew"`           // how far the clocks of issuer and remit may differ
-	MaxAge  Duration  `yaml:"max_age"`        // bounds both how old a token may be and how long it may live
-	// RequireBound is whether tokens without the claim cnf are refused. Where
-	// the claim is there it is checked in any case.
-	RequireBound bool `yaml:"require_bound"`
 }
 
 // ClaimPath is the way to a claim: "act.sub", or as a list where a name has a
@@ -59,10 +64,16 @@ func (p *ClaimPath) UnmarshalYAML(read func(any) error) error {
 	return nil
 }
 
-// JWT is identity by a token that remit verifies itself, with the keys of
-// exactly one of JWKSFile, JWKSURL and Discovery.
+// JWT is identity by a token that remit verifies itself.
 type JWT struct {
-	Claims   `yaml:",inline"`
+	Claims     `yaml:",inline"`
+	IssuerKeys `yaml:",inline"`
+	Header     string `yaml:"header"` // the request header with the token
+}
+
+// IssuerKeys are the keys that tokens are verified with: of exactly one of
+// JWKSFile, JWKSURL and Discovery.
+type IssuerKeys struct {
 	JWKSFile string `yaml:"jwks_file"` // the issuer's public keys, as a JSON Web Key Set
 	JWKSURL  string `yaml:"jwks_url"`  // where the issuer's public keys are, as a JSON Web Key Set
 	// Discovery finds the keys' address in the issuer's
@@ -78,11 +89,10 @@ type JWT struct {
 	JWKSTimeout  Duration `yaml:"jwks_timeout"` // how long the issuer has to answer
 	JWKSCAFile   string   `yaml:"jwks_ca_file"` // who may sign the issuer's TLS certificate; the system's where empty
 	Algorithms   []string `yaml:"algorithms"`   // accepted signature algorithms, like ES256
-	Header       string   `yaml:"header"`       // the request header with the token
 }
 
 // Fetched reports whether the keys come from the issuer and not from a file.
-func (j *JWT) Fetched() bool { return j.JWKSURL != "" || j.Discovery }
+func (k *IssuerKeys) Fetched() bool { return k.JWKSURL != "" || k.Discovery }
 
 // EnvoyJWT is identity by a token that Envoy's jwt_authn filter has verified on
 // this very listener; its payload is read from the filter's metadata.
@@ -117,12 +127,7 @@ type XFCC struct {
 func (id *Identity) fill() {
 	if jwt := id.JWT; jwt != nil {
 		orString(&jwt.Header, "authorization")
-		if jwt.Fetched() {
-			orDuration(&jwt.JWKSRefresh, 5*time.Minute)
-			orDuration(&jwt.JWKSMinRefresh, 10*time.Second)
-			orDuration(&jwt.JWKSMaxStale, 24*time.Hour)
-			orDuration(&jwt.JWKSTimeout, 5*time.Second)
-		}
+		jwt.IssuerKeys.fill()
 		jwt.Claims.fill()
 	}
 	if jwt := id.EnvoyJWT; jwt != nil {
@@ -142,17 +147,30 @@ func (c *Claims) fill() {
 	if len(c.Session) == 0 {
 		c.Session = []string{"sid", "txn"}
 	}
-	if len(c.Types) == 0 {
-		c.Types = []string{"at+jwt", "application/at+jwt", "JWT"}
+	c.Token.fill()
+}
+
+func (t *Token) fill() {
+	if len(t.Types) == 0 {
+		t.Types = []string{"at+jwt", "application/at+jwt", "JWT"}
 	}
-	orDuration(&c.Skew, 30*time.Second)
-	orDuration(&c.MaxAge, time.Hour)
+	orDuration(&t.Skew, 30*time.Second)
+	orDuration(&t.MaxAge, time.Hour)
+}
+
+func (k *IssuerKeys) fill() {
+	if !k.Fetched() {
+		return
+	}
+	orDuration(&k.JWKSRefresh, 5*time.Minute)
+	orDuration(&k.JWKSMinRefresh, 10*time.Second)
+	orDuration(&k.JWKSMaxStale, 24*time.Hour)
+	orDuration(&k.JWKSTimeout, 5*time.Second)
 }
 
 func (id *Identity) rebase(under func(*string)) {
 	if id.JWT != nil {
-		under(&id.JWT.JWKSFile)
-		under(&id.JWT.JWKSCAFile)
+		id.JWT.IssuerKeys.rebase(under)
 	}
 	if id.SPIFFE != nil {
 		for domain, path := range id.SPIFFE.Bundles {
@@ -160,6 +178,11 @@ func (id *Identity) rebase(under func(*string)) {
 			id.SPIFFE.Bundles[domain] = path
 		}
 	}
+}
+
+func (k *IssuerKeys) rebase(under func(*string)) {
+	under(&k.JWKSFile)
+	under(&k.JWKSCAFile)
 }
 
 func (id *Identity) problems(key string, say sayFunc) {
@@ -188,11 +211,15 @@ func (id *Identity) problems(key string, say sayFunc) {
 
 func (j *JWT) problems(key string, say sayFunc) {
 	j.Claims.problems(key, say)
-	if len(j.Algorithms) == 0 {
+	j.IssuerKeys.problems(key, say)
+}
+
+func (k *IssuerKeys) problems(key string, say sayFunc) {
+	if len(k.Algorithms) == 0 {
 		say(key+".algorithms", "is required: the signature algorithms to accept, for example [ES256]")
 	}
 	ways := 0
-	for _, set := range []bool{j.JWKSFile != "", j.JWKSURL != "", j.Discovery} {
+	for _, set := range []bool{k.JWKSFile != "", k.JWKSURL != "", k.Discovery} {
 		if set {
 			ways++
 		}
@@ -200,30 +227,38 @@ func (j *JWT) problems(key string, say sayFunc) {
 	if ways != 1 {
 		say(key, "must hold exactly one of jwks_file, jwks_url, discovery: true: where the issuer's public keys come from; it holds %d", ways)
 	}
-	if !j.Fetched() {
+	if !k.Fetched() {
 		return
 	}
-	between(key+".jwks_refresh", j.JWKSRefresh, time.Second, time.Hour, say)
-	between(key+".jwks_min_refresh", j.JWKSMinRefresh, 100*time.Millisecond, j.JWKSRefresh.D(), say)
-	between(key+".jwks_timeout", j.JWKSTimeout, 100*time.Millisecond, 30*time.Second, say)
+	between(key+".jwks_refresh", k.JWKSRefresh, time.Second, time.Hour, say)
+	between(key+".jwks_min_refresh", k.JWKSMinRefresh, 100*time.Millisecond, k.JWKSRefresh.D(), say)
+	between(key+".jwks_timeout", k.JWKSTimeout, 100*time.Millisecond, 30*time.Second, say)
 	// Shorter than two questions, one lost answer would be an outage.
-	between(key+".jwks_max_stale", j.JWKSMaxStale, 2*j.JWKSRefresh.D(), 7*24*time.Hour, say)
+	between(key+".jwks_max_stale", k.JWKSMaxStale, 2*k.JWKSRefresh.D(), 7*24*time.Hour, say)
 }
 
 func (c *Claims) problems(key string, say sayFunc) {
-	if c.Issuer == "" {
+	c.Token.problems(key, say)
+	for name, path := range map[string]ClaimPath{"agent_claim": c.Agent, "owner_claim": c.Owner} {
+		path.problems(key+"."+name, say)
+	}
+}
+
+func (p ClaimPath) problems(key string, say sayFunc) {
+	if slices.Contains(p, "") {
+		say(key, "%q has an empty name in it", strings.Join(p, "."))
+	}
+}
+
+func (t *Token) problems(key string, say sayFunc) {
+	if t.Issuer == "" {
 		say(key+".issuer", "is required")
 	}
-	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
+	if len(t.Audience) == 0 || slices.Contains(t.Audience, "") {
 		say(key+".audience", "is required: a token made for another service must not be good here")
 	}
-	for name, path := range map[string]ClaimPath{"agent_claim": c.Agent, "owner_claim": c.Owner} {
-		if slices.Contains(path, "") {
-			say(key+"."+name, "%q has an empty name in it", strings.Join(path, "."))
-		}
-	}
-	between(key+".skew", c.Skew, 0, 5*time.Minute, say)
-	between(key+".max_age", c.MaxAge, time.Minute, 24*time.Hour, say)
+	between(key+".skew", t.Skew, 0, 5*time.Minute, say)
+	between(key+".max_age", t.MaxAge, time.Minute, 24*time.Hour, say)
 }
 
 func (s *SPIFFE) problems(key string, say sayFunc) {

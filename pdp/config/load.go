@@ -58,7 +58,21 @@ func Load(path string) (*Config, error) {
 // the file are relative to its folder, those of flags and environment to the
 // working directory. Every error names the file and line, the flag or the
 // variable, and the key.
-func Read(s Sources) (*Loaded, error) {
+func Read(s Sources) (*Loaded, error) { return read(s, (*Config).problems) }
+
+// ReadClient reads what a command needs that gives an operator's order. Where the
+// configuration names a remit to be called over TCP, nothing but the client block
+// is validated: an operator's machine serves nothing.
+func ReadClient(s Sources) (*Loaded, error) {
+	return read(s, func(c *Config) []error {
+		if c.Client.Operators == "" {
+			return c.problems()
+		}
+		return c.clientProblems()
+	})
+}
+
+func read(s Sources, problems func(*Config) []error) (*Loaded, error) {
 	c := &Config{}
 	var text []byte
 	var err error
@@ -81,7 +95,7 @@ func Read(s Sources) (*Loaded, error) {
 	}
 	c.fill()
 	c.rebase(dir)
-	if err := origins.locate(c.problems()); err != nil {
+	if err := origins.locate(problems(c)); err != nil {
 		return nil, err
 	}
 	return &Loaded{Config: c, Entries: origins.entries(c)}, nil
@@ -229,7 +243,8 @@ func (c *Config) rebase(dir string) {
 	c.Outcomes.TLS.rebase(under)
 	c.Catalog.rebase(under)
 	under(&c.Telemetry.Traces.CAFile)
-	c.Operators.Address = rebaseSocket(c.Operators.Address, under)
+	c.Operators.rebase(under)
+	c.Client.rebase(under)
 	c.Agents.Address = rebaseSocket(c.Agents.Address, under)
 }
 

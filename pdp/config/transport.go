@@ -136,7 +136,7 @@ func (t *TLS) problems(key string, say sayFunc) {
 // name, without wildcards.
 func checkName(name string) error {
 	if strings.Contains(name, "*") {
-		return fmt.Errorf("%q has a wildcard: name each proxy", name)
+		return fmt.Errorf("%q has a wildcard: name each one", name)
 	}
 	if strings.Contains(name, "://") {
 		u, err := url.Parse(name)

@@ -12,9 +12,7 @@ const socketScheme = "unix:"
 
 // problems returns everything that is wrong, each with its key and a remedy.
 func (c *Config) problems() (found []error) {
-	say := func(key, format string, args ...any) {
-		found = append(found, &Problem{Key: key, Text: fmt.Sprintf(format, args...)})
-	}
+	say := collect(&found)
 	if len(c.Listeners) == 0 {
 		say("listeners", "there is none; name at least one address for Envoy to ask at")
 	}
@@ -48,7 +46,8 @@ func (c *Config) problems() (found []error) {
 	c.State.problems(say)
 	c.DecisionLog.problems(c.State.SegmentBytes, say)
 	checkHostPort("health.address", c.Health.Address, say)
-	c.Operators.problems(say)
+	c.Operators.problems(c.Listeners, say)
+	c.Client.problems(say)
 	c.Telemetry.Traces.problems(say)
 	oneOf("log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}, say)
 	oneOf("log.format", c.Log.Format, []string{"text", "json"}, say)
@@ -56,6 +55,13 @@ func (c *Config) problems() (found []error) {
 }
 
 type sayFunc func(key, format string, args ...any)
+
+// collect appends what is said to found.
+func collect(found *[]error) sayFunc {
+	return func(key, format string, args ...any) {
+		*found = append(*found, &Problem{Key: key, Text: fmt.Sprintf(format, args...)})
+	}
+}
 
 func (l *Listener) problems(key string, say sayFunc) {
 	checkReach(key, l.Address, l.TLS, say)

@@ -64,7 +64,7 @@ func certificateHash(e *pdp.Envelope, p *peer) (hash [sha256.Size]byte, _ *pdp.R
 	case p != nil && p.known:
 		return p.hash, nil
 	case e.Source.Certificate == "":
-		return hash, refuse("the token is bound to a certificate, and the proxy sent none")
+		return hash, refuse("the token is bound to a certificate, and the connection has none")
 	}
 	certificate, err := readCertificate(e.Source.Certificate)
 	if err != nil {

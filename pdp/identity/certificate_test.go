@@ -277,8 +277,8 @@ func TestBoundTokens(t *testing.T) {
 		want string
 	}{
 		"another certificate":     {over(another, token(bound)), "another certificate"},
-		"no certificate":          {over(nil, token(bound)), "the proxy sent none"},
-		"certificate in a header": {from("", nil, "authorization", "Bearer "+token(bound), "x-forwarded-client-cert", "Hash="+hash(mine)+";Cert="+encoded(mine)), "the proxy sent none"},
+		"no certificate":          {over(nil, token(bound)), "the connection has none"},
+		"certificate in a header": {from("", nil, "authorization", "Bearer "+token(bound), "x-forwarded-client-cert", "Hash="+hash(mine)+";Cert="+encoded(mine)), "the connection has none"},
 		"certificate unreadable":  {&pdp.Envelope{Listener: "agents", Headers: over(nil, token(bound)).Headers, Source: pdp.Peer{Certificate: "x"}}, "cannot be read"},
 		"bound by DPoP":           {over(mine, token(claims{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})), `"jkt"`},
 		"bound by both":           {over(mine, token(claims{"x5t#S256": thumbprint(mine), "jkt": "x"})), `"jkt"`},

@@ -58,7 +58,7 @@ func TestBadTokensAreNotRemembered(t *testing.T) {
 		"expired":            {ec().sign(t, nil, claims{"exp": now.Unix() - 60}), "expired"},
 		"audience":           {ec().sign(t, nil, claims{"aud": "https://elsewhere.example.test"}), "audience"},
 		"no subject":         {ec().sign(t, nil, claims{"sub": nil}), "no subject"},
-		"bound to somebody":  {ec().sign(t, nil, claims{"cnf": claims{"x5t#S256": thumbprint(certificate)}}), "the proxy sent none"},
+		"bound to somebody":  {ec().sign(t, nil, claims{"cnf": claims{"x5t#S256": thumbprint(certificate)}}), "the connection has none"},
 		"bound in other way": {ec().sign(t, nil, claims{"cnf": claims{"jkt": "x"}}), `"jkt"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestARememberedTokenIsBoundEachTime(t *testing.T) {
 		}
 		remembers(t, v, 1)
 		refused(t, v, over(another), "another certificate")
-		refused(t, v, over(nil), "the proxy sent none")
+		refused(t, v, over(nil), "the connection has none")
 	}
 }
 

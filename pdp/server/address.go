@@ -67,3 +67,36 @@ func (c *countedConn) Close() error {
 	c.closed()
 	return c.Conn.Close()
 }
+
+// limited has so many connections open at a time; more wait to be accepted.
+type limited struct {
+	net.Listener
+	room   chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func limitedTo(n int, l net.Listener) *limited {
+	return &limited{Listener: l, room: make(chan struct{}, n), closed: make(chan struct{})}
+}
+
+// Accept implements [net.Listener].
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.room <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.room
+		return nil, err
+	}
+	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { <-l.room })}, nil
+}
+
+// Close implements [net.Listener].
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}

@@ -30,6 +30,7 @@ const look = 2 * time.Second
 type certificates struct {
 	key   string // of the configuration
 	from  config.TLS
+	shake handshake
 	now   func() time.Time
 	log   *slog.Logger
 	force atomic.Pointer[pair]
@@ -37,6 +38,10 @@ type certificates struct {
 	refused [sha256.Size]byte // the latest files that could not be used
 	warned  time.Time         // when the end of the certificate was last told of
 }
+
+// A handshake makes TLS of a certificate and the authorities of callers, nil where
+// none are configured.
+type handshake func(certificate tls.Certificate, authorities *x509.CertPool, from *config.TLS) *tls.Config
 
 // pair is what one reading of the files gave.
 type pair struct {
@@ -46,8 +51,8 @@ type pair struct {
 }
 
 // newCertificates reads the files for the first time.
-func newCertificates(key string, from *config.TLS, now func() time.Time, log *slog.Logger) (*certificates, error) {
-	c := &certificates{key: key, from: *from, now: now, log: log}
+func newCertificates(key string, from *config.TLS, shake handshake, now func() time.Time, log *slog.Logger) (*certificates, error) {
+	c := &certificates{key: key, from: *from, shake: shake, now: now, log: log}
 	p, err := c.read()
 	if err != nil {
 		return nil, err
@@ -59,11 +64,11 @@ func newCertificates(key string, from *config.TLS, now func() time.Time, log *sl
 // CheckCertificates reads the certificates of every address as serving would.
 // The warnings are of those that end soon.
 func CheckCertificates(c *config.Config, now func() time.Time) (warnings []error, err error) {
-	check := func(key string, from *config.TLS) {
+	check := func(key string, from *config.TLS, shake handshake) {
 		if from == nil {
 			return
 		}
-		certificates, problem := newCertificates(key+".tls", from, now, slog.New(slog.DiscardHandler))
+		certificates, problem := newCertificates(key+".tls", from, shake, now, slog.New(slog.DiscardHandler))
 		if problem != nil {
 			err = errors.Join(err, problem)
 		} else if ending := certificates.ending(); ending != nil {
@@ -71,25 +76,35 @@ func CheckCertificates(c *config.Config, now func() time.Time) (warnings []error
 		}
 	}
 	for i := range c.Listeners {
-		check("listeners."+c.Listeners[i].Name, c.Listeners[i].TLS)
+		check("listeners."+c.Listeners[i].Name, c.Listeners[i].TLS, mutual)
 	}
-	check("outcomes", c.Outcomes.TLS)
+	check("outcomes", c.Outcomes.TLS, mutual)
+	check("operators", operatorsFiles(&c.Operators), offered)
 	return warnings, err
 }
 
 // credentials are what a gRPC server authenticates itself and its callers with.
 func (c *certificates) credentials() credentials.TransportCredentials {
-	return credentials.NewTLS(&tls.Config{
+	current := c.current()
+	current.NextProtos = []string{"h2"}
+	return credentials.NewTLS(current)
+}
+
+// current is TLS with what is in force when a handshake begins.
+func (c *certificates) current() *tls.Config {
+	return &tls.Config{
 		MinVersion:         version(c.from.MinVersion),
-		NextProtos:         []string{"h2"},
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.force.Load().config, nil },
-	})
+	}
 }
 
 // read reads the files and finds out whether they can be used.
 func (c *certificates) read() (*pair, error) {
 	var texts [3][]byte
 	for i, file := range []string{c.from.CertFile, c.from.KeyFile, c.from.ClientCAFile} {
+		if file == "" {
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.key, err)
@@ -109,12 +124,24 @@ func (c *certificates) read() (*pair, error) {
 		return p, fmt.Errorf("%s: %s is valid from %s to %s, which is not now", c.key, c.from.CertFile,
 			p.leaf.NotBefore.UTC().Format(time.RFC3339), p.leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
-	authorities := x509.NewCertPool()
-	if !authorities.AppendCertsFromPEM(texts[2]) {
-		return p, fmt.Errorf("%s: %s holds no certificate", c.key, c.from.ClientCAFile)
+	authorities, err := c.authorities(texts[2])
+	if err != nil {
+		return p, err
 	}
-	p.config = mutual(certificate, authorities, &c.from)
+	p.config = c.shake(certificate, authorities, &c.from)
 	return p, nil
+}
+
+// authorities reads those that may vouch for callers; none where no file is named.
+func (c *certificates) authorities(text []byte) (*x509.CertPool, error) {
+	if c.from.ClientCAFile == "" {
+		return nil, nil
+	}
+	authorities := x509.NewCertPool()
+	if !authorities.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %s holds no certificate", c.key, c.from.ClientCAFile)
+	}
+	return authorities, nil
 }
 
 // mutual is TLS that ends the handshake of every caller who does not prove one

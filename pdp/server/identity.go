@@ -69,13 +69,7 @@ func identitySettings(c *config.Config, issuers *identity.Issuers) identity.Sett
 func identityListener(id *config.Identity) identity.Listener {
 	one := identity.Listener{None: id.None}
 	if jwt := id.JWT; jwt != nil {
-		one.JWT = &identity.JWT{Claims: identityClaims(&jwt.Claims), JWKSFile: jwt.JWKSFile, Algorithms: jwt.Algorithms, Header: jwt.Header}
-		if jwt.Fetched() {
-			one.JWT.Fetch = &identity.Fetch{
-				URL: jwt.JWKSURL, CAFile: jwt.JWKSCAFile, Refresh: jwt.JWKSRefresh.D(), MinRefresh: jwt.JWKSMinRefresh.D(),
-				MaxStale: jwt.JWKSMaxStale.D(), Timeout: jwt.JWKSTimeout.D(),
-			}
-		}
+		one.JWT = identityJWT(identityClaims(&jwt.Claims), &jwt.IssuerKeys, jwt.Header)
 	}
 	if jwt := id.EnvoyJWT; jwt != nil {
 		one.EnvoyJWT = &identity.EnvoyJWT{Claims: identityClaims(&jwt.Claims), PayloadKey: jwt.PayloadKey, HeaderKey: jwt.HeaderKey}
@@ -91,9 +85,26 @@ func identityListener(id *config.Identity) identity.Listener {
 	return one
 }
 
+func identityJWT(claims identity.Claims, k *config.IssuerKeys, header string) *identity.JWT {
+	jwt := &identity.JWT{Claims: claims, JWKSFile: k.JWKSFile, Algorithms: k.Algorithms, Header: header}
+	if k.Fetched() {
+		jwt.Fetch = &identity.Fetch{
+			URL: k.JWKSURL, CAFile: k.JWKSCAFile, Refresh: k.JWKSRefresh.D(), MinRefresh: k.JWKSMinRefresh.D(),
+			MaxStale: k.JWKSMaxStale.D(), Timeout: k.JWKSTimeout.D(),
+		}
+	}
+	return jwt
+}
+
 func identityClaims(c *config.Claims) identity.Claims {
+	claims := tokenClaims(&c.Token)
+	claims.Agent, claims.Owner, claims.Session = c.Agent, c.Owner, c.Session
+	return claims
+}
+
+// tokenClaims is what a token must say about itself.
+func tokenClaims(t *config.Token) identity.Claims {
 	return identity.Claims{
-		Issuer: c.Issuer, Audience: c.Audience, Types: c.Types, Skew: c.Skew.D(), MaxAge: c.MaxAge.D(),
-		Agent: c.Agent, Owner: c.Owner, Session: c.Session, RequireBound: c.RequireBound,
+		Issuer: t.Issuer, Audience: t.Audience, Types: t.Types, Skew: t.Skew.D(), MaxAge: t.MaxAge.D(), RequireBound: t.RequireBound,
 	}
 }

@@ -76,8 +76,11 @@ func listen(c *config.Config, point *telemetry.Points, keys *pdp.Keys, orders or
 			return nil, err
 		}
 	}
-	if d.operators, err = openOperators(c, orders, log); err != nil {
+	if d.operators, err = openOperators(c, keys, orders, log); err != nil {
 		return nil, err
+	}
+	if d.operators.tcp != nil {
+		d.certificates = append(d.certificates, d.operators.tcp.certificates)
 	}
 	if d.agents, err = openAgents(c, point.Listener(c.Agents.Listener), log, crashed); err != nil {
 		return nil, err
@@ -109,7 +112,7 @@ type address struct {
 func (d *doors) open(at address, endless bool, register func(grpc.ServiceRegistrar), options ...grpc.ServerOption) error {
 	transport := insecure.NewCredentials()
 	if at.tls != nil {
-		certificates, err := newCertificates(at.key+".tls", at.tls, time.Now, d.log)
+		certificates, err := newCertificates(at.key+".tls", at.tls, mutual, time.Now, d.log)
 		if err != nil {
 			return err
 		}
@@ -157,7 +160,7 @@ func (d *doors) serve(ctx context.Context) error {
 	for _, c := range d.certificates {
 		go c.watch(watching)
 	}
-	failed := make(chan error, len(d.grpc)+2)
+	failed := make(chan error, len(d.grpc)+3)
 	for _, l := range d.grpc {
 		go func() { failed <- l.server.Serve(l.listener) }()
 	}

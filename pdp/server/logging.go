@@ -3,8 +3,10 @@ package server
 import (
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,4 +56,49 @@ func lostOutcomes(log *slog.Logger, now func() time.Time) func(pdp.Outcome, erro
 		log.Warn("an outcome was not settled", "source", o.Source, "decision_id", id, "error", err, "and_before", untold)
 		next, untold = at.Add(lostEvery), 0
 	}
+}
+
+// A sparing lets few of many messages into the log, and counts the others:
+// whoever causes them must not fill it. Safe for concurrent use.
+type sparing struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	begun  time.Time
+	told   int
+	untold int
+}
+
+// toldAtOnce messages are let through within lostEvery.
+const toldAtOnce = 100
+
+// tell calls say, where it is not too soon, with how many were not told before.
+func (s *sparing) tell(say func(untold int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.now(); at.Sub(s.begun) >= lostEvery || at.Before(s.begun) {
+		s.begun, s.told = at, 0
+	}
+	if s.told++; s.told > toldAtOnce {
+		s.untold++
+		return
+	}
+	say(s.untold)
+	s.untold = 0
+}
+
+// logger is what net/http says of connections, in remit's log.
+func (s *sparing) logger(log *slog.Logger, what string) *stdlog.Logger {
+	return stdlog.New(written(func(line string) {
+		s.tell(func(untold int) { log.Warn(what, "error", line, "and_before", untold) })
+	}), "", 0)
+}
+
+// written is a writer of lines.
+type written func(line string)
+
+// Write implements [io.Writer].
+func (w written) Write(line []byte) (int, error) {
+	w(strings.TrimSpace(string(line)))
+	return len(line), nil
 }

@@ -44,3 +44,19 @@ func TestLostOutcomesDoNotFillTheLog(t *testing.T) {
 		t.Errorf("the log says:\n%s", text)
 	}
 }
+
+// Whoever is refused all the time does not fill the log, and is not forgotten.
+func TestRefusalsDoNotFillTheLog(t *testing.T) {
+	var told bytes.Buffer
+	now := time.Unix(1, 0)
+	logger := (&sparing{now: func() time.Time { return now }}).logger(slog.New(slog.NewTextHandler(&told, nil)), "it broke")
+	for range 1000 {
+		logger.Print("a flood")
+	}
+	now = now.Add(lostEvery)
+	logger.Print("after it")
+	text := told.String()
+	if strings.Count(text, "a flood") != toldAtOnce || !strings.Contains(text, fmt.Sprintf(`error="after it" and_before=%d`, 1000-toldAtOnce)) {
+		t.Errorf("the log says:\n%s", text)
+	}
+}

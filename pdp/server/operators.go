@@ -16,29 +16,72 @@ import (
 
 // operatorsDoor is the operators' door and where it listens.
 type operatorsDoor struct {
-	server   *operators.Server
-	listener net.Listener
+	server    *operators.Server
+	listeners []net.Listener
+	// tcp is nil where the door is on its socket alone.
+	tcp *operatorsTCP
 }
 
-// orders are who carries out what operators order.
+// orders are who carries out what operators order, and shows what they look at.
 type orders struct {
 	revoker pdp.Revoker
 	keeper  pdp.SessionKeeper
+	looking operators.Sessions
 }
 
-func openOperators(c *config.Config, orders orders, log *slog.Logger) (*operatorsDoor, error) {
-	l, err := listenForOwner(c.Operators.Socket())
+// openOperators opens the operators' door on its socket, and over TCP where that is
+// configured. Nothing stays open with an error.
+func openOperators(c *config.Config, keys *pdp.Keys, orders orders, log *slog.Logger) (_ *operatorsDoor, err error) {
+	d := &operatorsDoor{}
+	settings := operatorsSettings(orders, log)
+	if c.Operators.TCP() != "" {
+		if d.tcp, err = newOperatorsTCP(c, keys, NewIssuers(c, log), log); err != nil {
+			return nil, err
+		}
+		settings.Network = d.tcp.network(&c.Operators)
+	}
+	d.server = operators.NewServer(settings)
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	socket, err := listenForOwner(c.Operators.SocketPath())
+	if err != nil {
+		return nil, fmt.Errorf("operators.socket: %w", err)
+	}
+	d.listeners = append(d.listeners, socket)
+	if d.tcp == nil {
+		return d, nil
+	}
+	overTCP, err := d.tcp.listen(&c.Operators)
 	if err != nil {
 		return nil, fmt.Errorf("operators.address: %w", err)
 	}
-	told := func(what string, err error) {
-		if err != nil {
-			log.Warn("an operator's order was refused", "order", what, "error", err)
-			return
-		}
-		log.Info("an operator's order was carried out", "order", what)
+	d.listeners = append(d.listeners, overTCP)
+	return d, nil
+}
+
+// operatorsSettings are what holds on every way to the door. What anybody can cause
+// must not fill the log.
+func operatorsSettings(orders orders, log *slog.Logger) operators.Settings {
+	refusals, broken := &sparing{now: time.Now}, &sparing{now: time.Now}
+	return operators.Settings{
+		Revoker: orders.revoker, Keeper: orders.keeper, Sessions: orders.looking,
+		Told: func(what string, err error) {
+			if err != nil {
+				log.Warn("an operator's order was refused", "order", what, "error", err)
+				return
+			}
+			log.Info("an operator's order was carried out", "order", what)
+		},
+		Refused: func(from string, err error) {
+			refusals.tell(func(untold int) {
+				log.Warn("a caller of the operators' door was refused", "from", from, "error", err, "and_before", untold)
+			})
+		},
+		Broken: broken.logger(log, "a connection to the operators' door came to nothing"),
 	}
-	return &operatorsDoor{operators.NewServer(orders.revoker, orders.keeper, told), l}, nil
 }
 
 // maxSocketPath is how long the path of a Unix socket may be (unix(7)).
@@ -61,12 +104,24 @@ func listenForOwner(path string) (net.Listener, error) {
 	return l, nil
 }
 
-func (d *operatorsDoor) serve() error { return d.server.Serve(d.listener) }
+// serve answers everywhere until it is closed, or one of the listeners fails.
+func (d *operatorsDoor) serve() error {
+	ended := make(chan error, len(d.listeners))
+	for _, l := range d.listeners {
+		go func() { ended <- d.server.Serve(l) }()
+	}
+	return <-ended
+}
 
 // close lets what is under way end: an order that was begun is carried out.
 func (d *operatorsDoor) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = d.server.Shutdown(ctx) // whoever is cut off gives the order again
-	d.listener.Close()
+	for _, l := range d.listeners {
+		l.Close()
+	}
+	if d.tcp != nil {
+		d.tcp.issuers.Close()
+	}
 }

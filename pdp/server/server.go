@@ -71,7 +71,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	defer unwatch()
 	go watchDefinitions(watching, seen, log)
 	awaitIssuers(ctx, issuers)
-	doors, err := listen(c, point, keys, orders{revocation.New(measured, time.Now), sessions.New(measured, time.Now)}, meter, log)
+	doors, err := listen(c, point, keys, orders{revocation.New(measured, time.Now), sessions.New(measured, time.Now), sessionViews{measured, StateSettings(c)}}, meter, log)
 	if err != nil {
 		return err
 	}

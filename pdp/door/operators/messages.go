@@ -78,7 +78,7 @@ type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
-	Detail string `json:"detail"`
+	Detail string `json:"detail,omitempty"` // none for a caller who is not known
 }
 
 func shownPoint(r *pdp.Revocation) Revocation {

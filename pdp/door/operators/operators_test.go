@@ -23,7 +23,9 @@ import (
 type clerk struct {
 	orders   []pdp.RevocationOrder
 	sessions []pdp.SessionOrder
-	err      error
+	// remembered is how many sessions there are.
+	remembered int
+	err        error
 }
 
 func (c *clerk) Order(_ context.Context, o pdp.SessionOrder) (pdp.SessionAcknowledgement, error) {
@@ -42,8 +44,29 @@ func (c *clerk) Lift(ctx context.Context, o pdp.RevocationOrder) (pdp.Acknowledg
 	return c.Revoke(ctx, o)
 }
 
+func (c *clerk) Session(_ context.Context, id string) (json.RawMessage, error) {
+	if id != "s_1" {
+		return nil, fmt.Errorf("session %s: %w", id, pdp.ErrNoSuchSession)
+	}
+	return json.RawMessage(`{"id":"s_1"}`), c.err
+}
+
+func (c *clerk) Sessions(_ context.Context, visit func(json.RawMessage) error) error {
+	for range c.remembered {
+		if err := visit(json.RawMessage(`{"id":"s_1"}`)); err != nil {
+			return err
+		}
+	}
+	return c.err
+}
+
 func (c *clerk) Revocations() []pdp.Revocation {
 	return []pdp.Revocation{{ID: "r_1", Kind: pdp.RevokedAgent, Subject: "agent", Until: time.Unix(1_800_000_000, 0)}}
+}
+
+// quiet is a door that tells nobody.
+func quiet(c *clerk, network *Network) *Server {
+	return NewServer(Settings{Revoker: c, Keeper: c, Sessions: c, Network: network, Told: func(string, error) {}, Refused: func(string, error) {}})
 }
 
 func serve(t *testing.T, c *clerk) (client *Client, socket string) {
@@ -58,7 +81,7 @@ func serve(t *testing.T, c *clerk) (client *Client, socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewServer(c, c, func(string, error) {})
+	s := quiet(c, nil)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -117,6 +140,31 @@ func TestOrdersAboutASession(t *testing.T) {
 	}
 }
 
+// What is shown is what there is, and says where it is not all.
+func TestSessionsAreShown(t *testing.T) {
+	c := &clerk{remembered: 2}
+	client, _ := serve(t, c)
+	if list, err := client.Sessions(t.Context()); err != nil || len(list.Sessions) != 2 || list.Truncated {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+	if shown, err := client.Session(t.Context(), "s_1"); err != nil || string(shown) != `{"id":"s_1"}` {
+		t.Errorf("shown %s, %v", shown, err)
+	}
+	for _, id := range []string{"s_2", "s_1/x", "../revocations"} {
+		if shown, err := client.Session(t.Context(), id); err == nil || !strings.Contains(err.Error(), "session "+id) {
+			t.Errorf("%s: shown %s, %v", id, shown, err)
+		}
+	}
+	c.remembered = maxListed + 1
+	if list, err := client.Sessions(t.Context()); err != nil || len(list.Sessions) != maxListed || !list.Truncated {
+		t.Errorf("listed %d, %v", len(list.Sessions), err)
+	}
+	c.remembered, c.err = 1, errors.New("the state cannot be read")
+	if list, err := client.Sessions(t.Context()); err == nil {
+		t.Errorf("listed %+v", list)
+	}
+}
+
 // post sends a body to a path as it stands and returns what was answered.
 func post(t *testing.T, client *Client, path, body string) (status int, contentType string) {
 	t.Helper()
@@ -170,7 +218,7 @@ func TestOrdersAreReadStrictly(t *testing.T) {
 	if len(c.orders)+len(c.sessions) != 0 {
 		t.Errorf("carried out: %+v %+v", c.orders, c.sessions)
 	}
-	for path, want := range map[string]int{pathSessions + "end": http.StatusNotFound, pathSessions: http.StatusNotFound} {
+	for path, want := range map[string]int{pathSessions + "end": http.StatusMethodNotAllowed, pathSessions: http.StatusNotFound} {
 		if status, _ := post(t, client, path, `{"session":"s","reason":"x"}`); status != want {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}
@@ -207,56 +255,6 @@ func TestRefusalsSayWhy(t *testing.T) {
 		t.Errorf("the operator is told %v, want %v", got, c.err)
 	}
 }
-
-// Nobody is not an operator, nor is another user, whatever the socket's mode.
-func TestWhoMay(t *testing.T) {
-	for name, c := range map[string]struct {
-		caller caller
-		may    bool
-	}{
-		"the user who runs remit": {caller{uid: uint32(os.Geteuid())}, true},
-		"root":                    {caller{}, true},
-		"another user":            {caller{uid: uint32(os.Geteuid()) + 1}, false},
-		"nobody knows who":        {caller{err: errors.New("no credentials")}, false},
-	} {
-		for _, r := range []role{mayView, mayRevoke, mayApprove} {
-			if err := c.caller.may(r); (err == nil) != c.may {
-				t.Errorf("%s as %s: %v", name, r, err)
-			}
-		}
-	}
-	one, other := net.Pipe()
-	defer one.Close()
-	defer other.Close()
-	if err := peer(one).may(mayView); err == nil {
-		t.Error("a connection that is not a socket has a role")
-	}
-	s := NewServer(&clerk{}, &clerk{}, func(string, error) {})
-	calls := map[string]string{pathRevocations: http.MethodGet, pathLift: http.MethodPost}
-	for kind := range sessionRoles {
-		calls[pathSessions+string(kind)] = http.MethodPost
-	}
-	for path, method := range calls {
-		answer := &recorder{header: make(http.Header)}
-		request, err := http.NewRequestWithContext(t.Context(), method, path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.http.Handler.ServeHTTP(answer, request)
-		if answer.status != http.StatusForbidden {
-			t.Errorf("a call of %s without a caller: %d", path, answer.status)
-		}
-	}
-}
-
-type recorder struct {
-	header http.Header
-	status int
-}
-
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
 
 // A remit that does not run says so.
 func TestNobodyAnswers(t *testing.T) {

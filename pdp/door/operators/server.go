@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -16,31 +18,62 @@ const (
 	maxBody = 64 << 10
 	// patience is how long an order may take, whether its caller waits or not.
 	patience = 20 * time.Second
+	// A caller has readTime for the whole call, and as long again as an order may
+	// take to be answered.
+	readTime  = 5 * time.Second
+	writeTime = patience + 2*readTime
 )
+
+// Settings are what the door needs.
+type Settings struct {
+	Revoker pdp.Revoker
+	Keeper  pdp.SessionKeeper
+	// Sessions shows sessions to viewers.
+	Sessions Sessions
+	// Network says who may call over TLS; nil is nobody.
+	Network *Network
+	// Told is told of every order, carried out (nil) or not, for remit's own log.
+	Told func(what string, err error)
+	// Refused is told why a caller was refused.
+	Refused func(from string, err error)
+	// Broken takes what is said of connections that come to nothing.
+	Broken *log.Logger
+}
 
 // Server answers operators.
 type Server struct {
-	revoker pdp.Revoker
-	http    http.Server
-	told    func(what string, err error)
+	settings Settings
+	http     http.Server
 }
 
-// NewServer returns the door to revoker and keeper. told is told of every order,
-// carried out (nil) or not, for remit's own log.
-func NewServer(revoker pdp.Revoker, keeper pdp.SessionKeeper, told func(what string, err error)) *Server {
-	s := &Server{revoker: revoker, told: told}
+// NewServer returns the door.
+func NewServer(settings Settings) *Server {
+	s := &Server{settings: settings}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+pathRevocations, s.as(mayView, s.list))
-	mux.HandleFunc("POST "+pathRevocations, s.as(mayRevoke, carryOut(s, http.StatusCreated, revoking(revoker.Revoke))))
-	mux.HandleFunc("POST "+pathLift, s.as(mayRevoke, carryOut(s, http.StatusOK, revoking(revoker.Lift))))
+	mux.HandleFunc("GET "+pathRevocations, s.as(Viewer, s.list))
+	mux.HandleFunc("POST "+pathRevocations, s.as(Revoker, carryOut(s, http.StatusCreated, revoking(settings.Revoker.Revoke))))
+	mux.HandleFunc("POST "+pathLift, s.as(Revoker, carryOut(s, http.StatusOK, revoking(settings.Revoker.Lift))))
+	mux.HandleFunc("GET "+strings.TrimSuffix(pathSessions, "/"), s.as(Viewer, s.listSessions))
+	mux.HandleFunc("GET "+pathSessions+"{id}", s.as(Viewer, s.showSession))
 	for kind, needed := range sessionRoles {
-		mux.HandleFunc("POST "+pathSessions+string(kind), s.as(needed, carryOut(s, http.StatusOK, keeping(keeper, kind))))
+		mux.HandleFunc("POST "+pathSessions+string(kind), s.as(needed, carryOut(s, http.StatusOK, keeping(settings.Keeper, kind))))
 	}
-	s.http = http.Server{Handler: mux, ConnContext: withCaller, ReadTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	s.http = http.Server{
+		// A browser that holds an operator's certificate is no operator: pages of
+		// others must not give orders through it.
+		Handler:     s.known(http.NewCrossOriginProtection().Handler(mux)),
+		ConnContext: withKernel, Protocols: &protocols, ErrorLog: settings.Broken,
+		ReadTimeout: readTime, WriteTimeout: writeTime, MaxHeaderBytes: 16 << 10,
+	}
+	// Every call has a connection of its own, so that whoever makes it is held
+	// against the authorities that are in force by then.
+	s.http.SetKeepAlivesEnabled(false)
 	return s
 }
 
-// Serve answers on l until Close.
+// Serve answers on l until Shutdown. Several listeners may be served at once.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -53,15 +86,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(s.http.Shutdown(ctx), s.http.Close())
 }
 
-// as lets those through who have a role.
-func (s *Server) as(r role, serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
-	return func(w http.ResponseWriter, request *http.Request) {
-		c, known := request.Context().Value(callerKey{}).(caller)
-		if !known {
-			c.err = errors.New("the connection says nothing of its caller")
+// known lets those through who are proved to call, whatever they call for.
+func (s *Server) known(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		c, err := s.whoCalls(request)
+		if err != nil {
+			s.settings.Refused(request.RemoteAddr, err)
+			s.unproved(w, err)
+			return
 		}
+		next.ServeHTTP(w, request.WithContext(context.WithValue(request.Context(), callerKey{}, c)))
+	})
+}
+
+// as lets those through who have a role.
+func (s *Server) as(r Role, serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
+	return func(w http.ResponseWriter, request *http.Request) {
+		c, _ := request.Context().Value(callerKey{}).(caller) // nobody, where none is known
 		if err := c.may(r); err != nil {
-			s.told("a caller was refused", err)
+			s.settings.Refused(request.RemoteAddr, err)
 			refuse(w, http.StatusForbidden, err)
 			return
 		}
@@ -71,7 +114,7 @@ func (s *Server) as(r role, serve func(http.ResponseWriter, *http.Request, calle
 
 func (s *Server) list(w http.ResponseWriter, _ *http.Request, _ caller) {
 	all := Revocations{Revocations: []Revocation{}}
-	for _, r := range s.revoker.Revocations() {
+	for _, r := range s.settings.Revoker.Revocations() {
 		all.Revocations = append(all.Revocations, shownPoint(&r))
 	}
 	answer(w, http.StatusOK, "application/json", all)
@@ -93,9 +136,9 @@ func carryOut[O order, A any](s *Server, done int, do func(ctx context.Context, 
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), patience)
 		defer cancel()
-		a, err := do(ctx, o, c.name())
+		a, err := do(ctx, o, c.name)
 		what, why := o.about()
-		if s.told(fmt.Sprintf("%s %s by %s: %s", request.URL.Path, what, c.name(), why), err); err != nil {
+		if s.settings.Told(fmt.Sprintf("%s %s by %s: %s", request.URL.Path, what, c.name, why), err); err != nil {
 			refuse(w, statusOf(err), err)
 			return
 		}

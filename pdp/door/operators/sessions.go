@@ -11,10 +11,10 @@ import (
 const pathSessions = "/v1/sessions/"
 
 // sessionRoles are what orders about a session ask of their caller.
-var sessionRoles = map[pdp.SessionOrderKind]role{
-	pdp.CloseSession:   mayRevoke,
-	pdp.ReleaseSession: mayApprove,
-	pdp.ClearLabel:     mayApprove,
+var sessionRoles = map[pdp.SessionOrderKind]Role{
+	pdp.CloseSession:   Revoker,
+	pdp.ReleaseSession: Approver,
+	pdp.ClearLabel:     Approver,
 }
 
 // SessionOrder asks for something to be done to one session; the path says what.

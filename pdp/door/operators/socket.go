@@ -11,66 +11,58 @@ import (
 	"syscall"
 )
 
-// A caller is who is at the other end of a connection, as the kernel says.
-type caller struct {
+// kernel is what the kernel says of who is at the other end of a socket.
+type kernel struct {
 	uid uint32
-	err error // why it is not known
+	err error // why it says nothing
 }
 
-type callerKey struct{}
+type kernelKey struct{}
 
-// withCaller puts the caller of a connection into its context.
-func withCaller(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, callerKey{}, peer(conn))
-}
-
-func peer(conn net.Conn) caller {
+// withKernel puts what the kernel says of a connection into its context. Of one
+// that is no Unix socket it says nothing.
+func withKernel(ctx context.Context, conn net.Conn) context.Context {
 	socket, ok := conn.(*net.UnixConn)
 	if !ok {
-		return caller{err: errors.New("the connection is not a Unix socket")}
+		return ctx
 	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return caller{err: err}
-	}
-	var c caller
-	err = raw.Control(func(fd uintptr) {
-		var credentials *syscall.Ucred
-		if credentials, c.err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); c.err == nil {
-			c.uid = credentials.Uid
-		}
-	})
-	c.err = errors.Join(err, c.err)
-	return c
+	return context.WithValue(ctx, kernelKey{}, peer(socket))
 }
 
-// name is what records call the caller: the user's name and number.
-func (c caller) name() string {
-	uid := strconv.FormatUint(uint64(c.uid), 10)
+// peer asks the kernel (SO_PEERCRED, unix(7)).
+func peer(socket *net.UnixConn) (k kernel) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return kernel{err: err}
+	}
+	err = raw.Control(func(fd uintptr) {
+		var credentials *syscall.Ucred
+		if credentials, k.err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); k.err == nil {
+			k.uid = credentials.Uid
+		}
+	})
+	k.err = errors.Join(err, k.err)
+	return k
+}
+
+// caller is the user at the other end. Who runs remit, and root, who can become
+// that user, have all the roles, and nobody else has any.
+func (k kernel) caller() (caller, error) {
+	if k.err != nil {
+		return caller{}, fmt.Errorf("the kernel does not say who calls: %w", k.err)
+	}
+	c := caller{name: k.name(), among: ": only the user who runs remit, and root, have it here"}
+	if k.uid == 0 || uint64(k.uid) == uint64(os.Geteuid()) {
+		c.roles = []Role{Viewer, Revoker, Approver}
+	}
+	return c, nil
+}
+
+// name is the user's name and number.
+func (k kernel) name() string {
+	uid := strconv.FormatUint(uint64(k.uid), 10)
 	if found, err := user.LookupId(uid); err == nil {
 		return found.Username + " (uid " + uid + ")"
 	}
 	return "uid " + uid
-}
-
-// role is what a path asks of its caller.
-type role string
-
-const (
-	mayView    role = "viewer"
-	mayRevoke  role = "revoker"
-	mayApprove role = "approver"
-)
-
-// may returns why the caller does not have a role. The user who runs remit,
-// and root, who can become that user, have all of them.
-func (c caller) may(r role) error {
-	switch {
-	case c.err != nil:
-		return fmt.Errorf("the caller is not known: %w", c.err)
-	case c.uid != 0 && uint64(c.uid) != uint64(os.Geteuid()):
-		return fmt.Errorf("%s is not a %s: only the user who runs remit, and root, are", c.name(), r)
-	default:
-		return nil
-	}
 }

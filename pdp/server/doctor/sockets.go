@@ -32,8 +32,9 @@ func doors(c *config.Config) []door {
 	if c.Agents.Address != "" {
 		all = append(all, door{"agents", c.Agents.Address, "an agent, by its token", nil, 0o660, false})
 	}
-	own := filepath.Dir(c.Operators.Socket()) == c.State.Dir
-	return append(all, door{"operators", c.Operators.Address, "an operator, by what the kernel says", nil, 0o600, own})
+	socket := c.Operators.SocketPath()
+	own := filepath.Dir(socket) == c.State.Dir
+	return append(all, door{"operators", "unix:" + socket, "an operator, by what the kernel says", nil, 0o600, own})
 }
 
 // sockets judges who may open remit's doors.
@@ -45,9 +46,12 @@ func sockets(s *signs) (found []Finding) {
 			found = append(found, d.socket(path, s.live.answers))
 		case d.tls != nil:
 			found = append(found, good(fmt.Sprintf("%s: whoever has the certificate of %s is taken for %s", d.key, strings.Join(d.tls.ClientNames, " or "), d.who), d.address))
-		default:
+		default: // beyond loopback the configuration asks for tls
 			found = append(found, good(fmt.Sprintf("%s: whoever is on this machine is taken for %s", d.key, d.who), d.address))
 		}
+	}
+	if at := s.config.Operators.TCP(); at != "" {
+		found = append(found, good("operators: over TCP a certificate or a token proves who calls, and operators.roles says what they may", at))
 	}
 	return found
 }
