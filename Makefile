@@ -39,7 +39,7 @@ test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy 
 TOPDOWN = -ldflags '-X github.com/remit-pdp/remit/pdp/policy.standard=topdown -X github.com/remit-pdp/remit/pdp/config.engine=topdown'
 
 test-topdown: $(ZIG) ## the tests of the decision point, with OPA's topdown as the engine
-	REMIT_POLICY_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race $(TOPDOWN) ./pdp/policy ./pdp/server ./pdp/door/extauthz ./pdp/door/agents ./cmd/remit
+	TEST_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race $(TOPDOWN) ./pdp/policy ./pdp/server ./pdp/door/extauthz ./pdp/door/agents ./cmd/remit
 	REMIT_POLICY_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 \
 	  -run 'TestMCPThroughEnvoy|TestAttacks|TestAmbiguousRequests|TestHostileRequests|TestConcurrentLimits|TestProtocolsThroughEnvoy|TestAPolicyEndsItsOwnSession' ./integration
 

@@ -76,7 +76,7 @@ func TestTheEngineOfThisRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &pdp.Case{Envelope: &pdp.Envelope{}, Generation: &pdp.Generation{}, Request: pdp.Request{Method: "GET", Path: "/"}, Now: time.Unix(1, 0)}
-	want := cmp.Or(os.Getenv("REMIT_POLICY_ENGINE"), "compiled")
+	want := cmp.Or(os.Getenv("TEST_ENGINE"), "compiled")
 	if v, err := e.Decide(t.Context(), c.Input()); err != nil || string(v.Engine) != want {
 		t.Errorf("decided by %q, %v, want %q", v.Engine, err, want)
 	}
