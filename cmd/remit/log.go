@@ -111,7 +111,8 @@ func newLogShow() *cobra.Command {
 		Short: "Print everything that is known of a decision, a revocation or an order",
 		Long: `Print the record of a decision and its outcome, a revocation and its end, or an
 operator's order about a session, as JSON. ID is its id, or a part of it of at
-least 8 characters, as remit log tail prints it.`,
+least 8 characters, as remit log tail prints it; before a part that begins with a
+dash put --.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args[0]) < 8 {

@@ -38,6 +38,6 @@ for a shell: remit completion bash, zsh or fish.`,
 	root.PersistentFlags().StringP(configFlag, "c", defaultFile, "the configuration file; also REMIT_CONFIG")
 	addKeys(root.PersistentFlags(), args)
 	root.AddCommand(newServe(), newCheck(), newDoctor(), newEval(), newInit(), newLog(), newSession(), newRevoke(), newConfig(), newCatalog(), newVersion())
-	root.SetArgs(args)
+	root.SetArgs(withIDs(root, args))
 	return root
 }
