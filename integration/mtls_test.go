@@ -297,21 +297,38 @@ func TestEndedUnderLoad(t *testing.T) {
 			})
 			second := r.startSecond(t, s, options)
 
-			stop := steady(t, s, "user:two")
-			time.Sleep(3 * time.Second)
-			began := time.Now()
-			s.Remit.Stop()
-			took := time.Since(began)
-			time.Sleep(time.Second)
-			answers := stop()
-			failed := len(answers) - count(answers, answer.allowed)
-			if (failed > 0) != c.fail || len(answers) < 100 {
-				t.Errorf("%d of %d failed: %v", failed, len(answers), codes(answers))
+			failed := endTheFirst(t, s)
+			// Chance has it that Envoy looks at health just before remit is gone.
+			for tries := 1; c.fail && failed == 0 && tries < 5; tries++ {
+				if err := s.Remit.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				failed = endTheFirst(t, s)
 			}
-			t.Logf("two remits, one ended in %s: %d requests: %v", took.Round(10*time.Millisecond), len(answers), codes(answers))
+			if (failed > 0) != c.fail {
+				t.Errorf("%d requests failed", failed)
+			}
 			endTheLast(t, s, second)
 		})
 	}
+}
+
+// endTheFirst ends one of two remits under load, and returns how many requests that
+// has cost their answer.
+func endTheFirst(t *testing.T, s *harness.Stack) (failed int) {
+	t.Helper()
+	stop := steady(t, s, "user:two")
+	time.Sleep(3 * time.Second)
+	began := time.Now()
+	s.Remit.Stop()
+	took := time.Since(began)
+	time.Sleep(time.Second)
+	answers := stop()
+	if len(answers) < 100 {
+		t.Errorf("there were no more than %d requests", len(answers))
+	}
+	t.Logf("two remits, one ended in %s: %d requests: %v", took.Round(10*time.Millisecond), len(answers), codes(answers))
+	return len(answers) - count(answers, answer.allowed)
 }
 
 // endTheLast ends the only remit under load.
