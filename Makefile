@@ -31,7 +31,6 @@ $(ZIG):
 test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
 	CGO_ENABLED=1 $(GO) test -race -timeout 45m -parallel 4 ./... # many wait for an Envoy
 	$(GO) test -count=1 -run 'UnderLoad$$' ./integration # at their full rates
-	$(MAKE) test-topdown
 
 # What decides, once more with the engine that the default one falls back to: the
 # packages that evaluate are linked with it, what the integration tests start is

@@ -41,8 +41,8 @@ func (l *Loaded) Where(key string) string {
 	return ""
 }
 
-// engine is the default of policy.engine. `make test` links the tests a second
-// time with the other one (-ldflags -X).
+// engine is the default of policy.engine. `make test-topdown` links the
+// tests with the other one (-ldflags -X).
 var engine = "compiled"
 
 // Load reads the configuration file at path alone. See [Read].

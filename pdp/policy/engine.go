@@ -26,8 +26,8 @@ const (
 	Both EngineName = "both"
 )
 
-// standard is the engine where none is named. `make test` links the tests a second
-// time with the other one (-ldflags -X).
+// standard is the engine where none is named. `make test-topdown` links the
+// tests with the other one (-ldflags -X).
 var standard = "compiled"
 
 // limits of one evaluation, beside its time. Topdown has none of its own: what
