@@ -1,40 +1,39 @@
 package wire
 
-import "math/bits"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // MaxNesting is how deep a google.protobuf.Struct may be to be plain.
 const MaxNesting = 32
 
 // ReadPair reads a member of a map of strings.
 func ReadPair(message string) (name, text string, plain bool) {
-	c := Cursor{Rest: message}
-	for c.Next() {
-		switch c.Tag {
-		case 1<<3 | AsText:
-			name = c.Text()
-		case 2<<3 | AsText:
-			text = c.Text()
-		default:
-			c.Unusual = true
-		}
-	}
-	return name, text, !c.Unusual
+	name, text, _, plain = readMember(message)
+	return name, text, plain && utf8.ValidString(text)
 }
 
 // ReadMember reads a member of a map of messages, keyed by text.
 func ReadMember(message string) (name, member string, plain bool) {
+	name, member, has, plain := readMember(message)
+	return name, member, plain && has
+}
+
+// readMember reads a member of a map, keyed by text; has says that there is a value.
+func readMember(message string) (name, v string, has, plain bool) {
 	c := Cursor{Rest: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsText:
 			name = c.Text()
 		case 2<<3 | AsText:
-			member = c.Message()
+			v = c.Message()
 		default:
 			c.Unusual = true
 		}
 	}
-	return name, member, !c.Unusual && c.Seen&(1<<2) != 0
+	return name, v, c.Seen&(1<<2) != 0, !c.Unusual
 }
 
 // Lookup looks through a message whose only field is such a map, as those of
