@@ -43,7 +43,12 @@ func TestGuardsStandWhereTheyAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seen := make(map[string]bool) // promises.yaml and -run know them by their names
 	for _, g := range readGuards(t) {
+		if seen[g.Guard] || g.Guard == "" {
+			t.Errorf("%q: a guard without a name, or with another's", g.Guard)
+		}
+		seen[g.Guard] = true
 		text, err := os.ReadFile(filepath.Join(root, g.File))
 		if err != nil {
 			t.Error(err)
