@@ -164,6 +164,7 @@ func TestHardlyAnyMemory(t *testing.T) {
 	t.Parallel()
 	s := startStack(t, "limits", limitsConfig(t, "state: { dir: data }",
 		"state: { dir: data }\nprocess: { memory_limit_bytes: 67108864, gc_percent: 50 }"))
+	waitForMetric(t, s, "go_gc_gomemlimit_bytes 6.7108864e+07") // or the test is about nothing
 	const people, at = 600, 16
 	var wrong sync.Map
 	work := make(chan int)
