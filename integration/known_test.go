@@ -3,10 +3,8 @@ package integration
 import (
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -75,29 +73,19 @@ func TestEverythingKnownIsAnswered(t *testing.T) {
 	}
 }
 
-var (
-	testNames = regexp.MustCompile(`\b(Test[A-Z]\w+)`)
-	testFiles = regexp.MustCompile("`(\\w+_test\\.go)`")
-)
-
-// What README.md names as a proof is there: tests by name, tests by file.
-func TestTheProofsThatTheReadmeNames(t *testing.T) {
+// The files with tests that README.md names are there.
+func TestTheFilesThatAreNamed(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := make(map[string]bool)
-	for name := range testsByPackage(t) {
-		tests[name[strings.LastIndexByte(name, '.')+1:]] = true
+	named := regexp.MustCompile("`(\\w+_test\\.go)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 20 {
+		t.Fatalf("found %d names: the search is broken", len(named))
 	}
-	for _, name := range testNames.FindAllString(string(text), -1) {
-		if !tests[name] {
-			t.Errorf("README.md names %s, which is no test", name)
-		}
-	}
-	for _, file := range testFiles.FindAllStringSubmatch(string(text), -1) {
-		if found, err := filepath.Glob(file[1]); err != nil || len(found) != 1 {
-			t.Errorf("README.md names %s, which is not there (%v)", file[1], err)
+	for _, m := range named {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Error(err)
 		}
 	}
 }
