@@ -205,6 +205,7 @@ func (f *fn) localOperand(l ir.Local) operand {
 	case l == ir.Input:
 		return operand{kind: isInput}
 	case l == ir.Data:
+		f.readsData = true
 		return operand{kind: isData}
 	}
 	if p, ok := f.inputs[l]; ok && p != "" && f.withs == 0 {

@@ -149,7 +149,7 @@ func (f *fn) with(c *code, s *ir.WithStmt) {
 func (f *fn) replaced(s *ir.WithStmt) *code {
 	general, data, isKnown := f.general, f.known[ir.Data], !f.general
 	if s.Local == ir.Data {
-		f.general = true
+		f.general, f.readsData = true, true
 		delete(f.known, ir.Data)
 	}
 	f.learn(s.Local) // copies of it go on to hold what it was
