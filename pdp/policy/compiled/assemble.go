@@ -21,8 +21,8 @@ type compiler struct {
 	// readsData says that an evaluation may ask for data as a whole; statements
 	// that read a part of it have that part.
 	readsData bool
-	strict  bool
-	problem *Unplanned
+	strict    bool
+	problem   *Unplanned
 }
 
 // Unplanned says what of a policy this engine cannot do, and where it stands.
