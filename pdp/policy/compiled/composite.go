@@ -241,7 +241,8 @@ func get(v, key val) val {
 		}
 	case value.Object:
 		if key.k == str {
-			return fromView(of.Get(key.s))
+			member := of.Get(key.s)
+			return fromView(&member)
 		}
 	}
 	return val{}
@@ -291,7 +292,7 @@ func each(v val, visit func(key, item val) bool) {
 		}
 	case value.Object:
 		for _, m := range sortedView(of) {
-			if !visit(ofStr(m.Name), fromView(m.Value)) {
+			if !visit(ofStr(m.Name), fromView(&m.Value)) {
 				return
 			}
 		}

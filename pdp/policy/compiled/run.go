@@ -132,20 +132,41 @@ func (r *run) fail(err error) signal {
 
 // see reads the member of v at a key that is a string.
 func (r *run) see(v, key *val, look *sight, into *val) {
-	object, ok := v.of.(value.Shaped)
-	if !ok {
+	switch object := v.of.(type) {
+	case *value.Members:
+		r.seeMember(*object, key.s, look, into)
+	case value.Members:
+		r.seeMember(object, key.s, look, into)
+	case *dict:
+		*into = get(*v, *key)
+	case value.Shaped:
+		if shape := object.Shape(); shape != look.shape {
+			at, has := shape.Find(key.s)
+			if !has {
+				*into = val{}
+				return
+			}
+			look.shape, look.at = shape, at
+		}
+		found := object.At(look.at)
+		r.show(&found, into)
+	default:
 		*into = r.get(v, key)
-		return
 	}
-	if shape := object.Shape(); shape != look.shape {
-		at, has := shape.Find(key.s)
+}
+
+// seeMember looks first where the member was the last time: what a client sends
+// again has the same members.
+func (r *run) seeMember(of value.Members, name string, look *sight, into *val) {
+	if look.at >= len(of) || of[look.at].Name != name {
+		at, has := of.Find(name)
 		if !has {
 			*into = val{}
 			return
 		}
-		look.shape, look.at = shape, at
+		look.shape, look.at = nil, at
 	}
-	r.show(object.At(look.at), into)
+	r.show(&of[look.at].Value, into)
 }
 
 // get is the member of a value at a key.
@@ -153,7 +174,8 @@ func (r *run) get(v, key *val) (found val) {
 	if view, ok := v.of.(value.Object); ok {
 		if _, made := view.(*dict); !made {
 			if key.k == str {
-				r.show(view.Get(key.s), &found)
+				member := view.Get(key.s)
+				r.show(&member, &found)
 			}
 			return found
 		}
@@ -162,16 +184,17 @@ func (r *run) get(v, key *val) (found val) {
 }
 
 // show is fromView with lists that are lent.
-func (r *run) show(v value.Value, into *val) {
+func (r *run) show(v *value.Value, into *val) {
 	if v.Kind() != value.Array {
 		*into = fromView(v)
 		return
 	}
 	l := r.arena.list(v.Len())
 	*into = ofList(l)
-	for _, item := range v.Items() {
+	items := v.Items()
+	for i := range items {
 		l.items = append(l.items, val{})
-		r.show(item, &l.items[len(l.items)-1])
+		r.show(&items[i], &l.items[len(l.items)-1])
 	}
 }
 
@@ -227,7 +250,7 @@ func (p *Program) Eval(ctx context.Context, i int, q Question) (result value.Val
 // returns, whose error Read returns as well. What is kept of it is a copy
 // ([value.Value.Copy]).
 func (p *Program) Read(ctx context.Context, i int, q Question, read func(value.Value) error) error {
-	return p.eval(ctx, i, fromView(q.Input), q, read)
+	return p.eval(ctx, i, fromView(&q.Input), q, read)
 }
 
 func (p *Program) eval(ctx context.Context, i int, input val, q Question, read func(value.Value) error) error {

@@ -104,7 +104,7 @@ type list struct {
 
 // fromView turns what the policy reads of a request into a val. Objects stay
 // views; arrays become lists of views.
-func fromView(v value.Value) val {
+func fromView(v *value.Value) val {
 	switch v.Kind() {
 	case value.Null:
 		return val{k: null}
@@ -120,9 +120,10 @@ func fromView(v value.Value) val {
 	case value.String:
 		return ofStr(v.Text())
 	case value.Array:
-		items := make([]val, v.Len())
-		for i, item := range v.Items() {
-			items[i] = fromView(item)
+		views := v.Items()
+		items := make([]val, len(views))
+		for i := range views {
+			items[i] = fromView(&views[i])
 		}
 		return ofList(&list{items: items})
 	case value.Map:
