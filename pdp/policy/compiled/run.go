@@ -56,7 +56,8 @@ type run struct {
 	bytes    int
 	deadline time.Time
 	err      error
-	result   val
+	result   val // of the entry point
+	spare    val // a result that nobody reads
 	ctx      context.Context
 	// stop and timer end a builtin of OPA's that takes too long.
 	stop   topdown.Cancel
@@ -91,7 +92,8 @@ func newRun(p *Program) *run {
 // frame is one call: its locals, and the evaluation it belongs to.
 type frame struct {
 	*run
-	l []val
+	l    []val
+	into *val // where the result goes
 }
 
 // statement is one compiled statement.
@@ -186,7 +188,7 @@ func (r *run) get(v, key *val) (found val) {
 // show is fromView with lists that are lent.
 func (r *run) show(v *value.Value, into *val) {
 	if v.Kind() != value.Array {
-		*into = fromView(v)
+		into.take(v)
 		return
 	}
 	l := r.arena.list(v.Len())
@@ -259,6 +261,7 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question, read f
 	r.program, r.limits, r.input, r.data = p, p.limits, input, p.data
 	r.ctx, r.deadline = ctx, q.Deadline
 	f := r.enter(&p.plans[i])
+	f.into = &r.result
 	for _, block := range p.plans[i].blocks {
 		if s := runBlock(block, f); s >= done {
 			break
