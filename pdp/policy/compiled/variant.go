@@ -73,7 +73,7 @@ func (v val) key() string {
 func (c *compiler) worthKnowing(args []operand) []val {
 	consts, any := make([]val, len(args)), false
 	for i := range args {
-		if v := args[i].constant; args[i].kind == isConstant && v.of == nil && len(v.s) <= maxConstant {
+		if v := args[i].is(); args[i].kind == isConstant && v.of == nil && len(v.s) <= maxConstant {
 			consts[i], any = v, true
 		}
 	}
