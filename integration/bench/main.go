@@ -53,9 +53,6 @@ func run(ctx context.Context, o options) (err error) {
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	if os.Getenv("PROBE") != "" {
-		return b.probe(ctx)
-	}
 	if o.short {
 		return b.check(ctx)
 	}

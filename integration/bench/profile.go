@@ -27,18 +27,10 @@ import (
 )
 
 func init() {
-	if os.Getenv("ALLOC") != "" { runtime.MemProfileRate = 16384 }
 	http.HandleFunc("/memory", func(w http.ResponseWriter, _ *http.Request) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		json.NewEncoder(w).Encode(map[string]uint64{"mallocs": m.Mallocs})
-	})
-	http.HandleFunc("/gc", func(w http.ResponseWriter, _ *http.Request) {
-		go func() {
-			for {
-				runtime.GC()
-			}
-		}()
 	})
 	go http.ListenAndServe(os.Getenv("BENCH_PROFILE"), nil)
 }

@@ -49,19 +49,7 @@ func (c *Client) Open(perSecond float64, d time.Duration) (*Histogram, error) {
 	start := time.Now()
 	end, due := start.Add(d), start
 	gap := func() time.Duration { return time.Duration(rand.ExpFloat64() / perSecond * float64(time.Second)) }
-	worst, slot := time.Duration(0), start
-	lastTurn := start
 	for now := start; ; {
-		if g := now.Sub(lastTurn); g > 10*time.Millisecond {
-			fmt.Println("  gap in load", now.Format("05.000"), g)
-		}
-		lastTurn = now
-		if now.Sub(slot) > 50*time.Millisecond {
-			if worst > 5*time.Millisecond {
-				fmt.Println("  ", now.Format("05.000"), worst.Round(100*time.Microsecond), "in flight", c.inFlight())
-			}
-			worst, slot = 0, now
-		}
 		for due.Before(now) && due.Before(end) && c.room() {
 			c.ask(c.conns[c.next%len(c.conns)], due)
 			c.next++
@@ -72,7 +60,6 @@ func (c *Client) Open(perSecond float64, d time.Duration) (*Histogram, error) {
 			wait = max(due.Sub(now), 0)
 		}
 		if err := c.turn(wait, func(_ *conn, call *Call) {
-			worst = max(worst, now.Sub(call.due))
 			took.Add(now.Sub(call.due))
 			c.answered(call)
 		}, &now); err != nil && !(errors.Is(err, errSilent) && wait < patience) {
