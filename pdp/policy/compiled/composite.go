@@ -53,7 +53,11 @@ func (d *dict) empty() {
 	d.keys, d.vals, d.sorted, d.odd = d.keys[:0], d.vals[:0], true, false
 }
 
+// find is where a key is, -1 for nowhere.
 func (d *dict) find(key *val) int {
+	if key.k == str {
+		return d.named(key.s)
+	}
 	if len(d.keys) <= small {
 		for i := range d.keys {
 			if same(&d.keys[i], key) {
@@ -72,11 +76,28 @@ func (d *dict) find(key *val) int {
 	return -1
 }
 
-// has reports whether there is a member of this name.
-func (d *dict) has(name string) bool {
-	key := ofStr(name)
-	return d.find(&key) >= 0
+// named is find for a name, which nearly every key is.
+func (d *dict) named(name string) int {
+	if len(d.keys) <= small {
+		for i := range d.keys {
+			if k := &d.keys[i]; len(k.s) == len(name) && k.k == str && k.s == name {
+				return i
+			}
+		}
+		return -1
+	}
+	i, there := d.index.first[hash(ofStr(name))]
+	for there && i >= 0 {
+		if k := &d.keys[i]; k.k == str && k.s == name {
+			return int(i)
+		}
+		i = d.index.next[i]
+	}
+	return -1
 }
+
+// has reports whether there is a member of this name.
+func (d *dict) has(name string) bool { return d.named(name) >= 0 }
 
 // insert sets a key, also one that is there.
 func (d *dict) insert(key, v val) {

@@ -57,8 +57,7 @@ func shown(room []value.Value, items []val) []value.Value {
 
 // Get implements [value.Object].
 func (d *dict) Get(name string) value.Value {
-	key := ofStr(name)
-	if i := d.find(&key); i >= 0 {
+	if i := d.named(name); i >= 0 {
 		return toView(d.vals[i])
 	}
 	if d.odd {

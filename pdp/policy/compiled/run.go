@@ -140,7 +140,11 @@ func (r *run) see(v, key *val, look *sight, into *val) {
 	case value.Members:
 		r.seeMember(object, key.s, look, into)
 	case *dict:
-		*into = get(*v, *key)
+		if i := object.named(key.s); i >= 0 {
+			*into = object.vals[i]
+			return
+		}
+		*into = val{}
 	case value.Shaped:
 		if shape := object.Shape(); shape != look.shape {
 			at, has := shape.Find(key.s)
