@@ -54,3 +54,24 @@ func TestCompilesManyRulesOverMuchData(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", value.AppendJSON(nil, got), err, want)
 	}
 }
+
+// A statement has the part of data that it reads; the whole is kept only where an
+// evaluation may ask for it.
+func TestDataThatNothingReadsIsLetGo(t *testing.T) {
+	data := value.Obj(value.M("names", value.Obj(value.M("a", value.Int(1)))), value.M("agents", value.Obj(value.M("b", value.Int(2)))))
+	for rule, whole := range map[string]bool{
+		`d := data.names[input.x]`:                               false,
+		`d := count(data.names)`:                                 false,
+		`d := [x | x := data.names[_]]`:                          false,
+		`d := data.names.a with data.agents as {}`:               true,
+		`q := data.names[input.x]; d := q with data.names as {}`: true,
+	} {
+		p, err := Compile(t.Context(), []Module{parsed(t, "package p\n"+strings.ReplaceAll(rule, "; d :=", "\nd :="))}, data, []string{"data.p.d"}, Options{Strict: true})
+		if err != nil {
+			t.Fatalf("%s: %v", rule, err)
+		}
+		if p.data.defined() != whole {
+			t.Errorf("%s: the whole data is kept is %v, want %v", rule, p.data.defined(), whole)
+		}
+	}
+}
