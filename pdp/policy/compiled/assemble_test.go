@@ -60,13 +60,13 @@ func TestCompilesManyRulesOverMuchData(t *testing.T) {
 func TestDataThatNothingReadsIsLetGo(t *testing.T) {
 	data := value.Obj(value.M("names", value.Obj(value.M("a", value.Int(1)))), value.M("agents", value.Obj(value.M("b", value.Int(2)))))
 	for rule, whole := range map[string]bool{
-		`d := data.names[input.x]`:                               false,
-		`d := count(data.names)`:                                 false,
-		`d := [x | x := data.names[_]]`:                          false,
-		`d := data.names.a with data.agents as {}`:               true,
-		`q := data.names[input.x]; d := q with data.names as {}`: true,
+		"d := data.names[input.x]":                                         false,
+		"d := count(data.names)":                                           false,
+		"d := [x | x := data.names[_]]":                                    false,
+		"d := x if x := data.names.a with data.agents as {}":               true,
+		"q := data.names[input.x]\nd := x if x := q with data.names as {}": true,
 	} {
-		p, err := Compile(t.Context(), []Module{parsed(t, "package p\n"+strings.ReplaceAll(rule, "; d :=", "\nd :="))}, data, []string{"data.p.d"}, Options{Strict: true})
+		p, err := Compile(t.Context(), []Module{parsed(t, "package p\n"+rule)}, data, []string{"data.p.d"}, Options{Strict: true})
 		if err != nil {
 			t.Fatalf("%s: %v", rule, err)
 		}
