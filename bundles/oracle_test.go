@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"os/exec"
@@ -159,14 +160,32 @@ func archives(tb testing.TB) map[string][]byte {
 	}
 	long := strings.Repeat("long/", 40) + "p.rego"
 	plain := file(tar.FormatUSTAR, "p.rego", nil)
-	contiguous := bytes.Clone(plain)
+	contiguous, old, star, times, spaced := bytes.Clone(plain), bytes.Clone(plain), bytes.Clone(plain), file(tar.FormatGNU, "p.rego", nil), bytes.Clone(plain)
 	contiguous[156] = '7'
+	copy(old[257:], "\x00\x00\x00\x00\x00\x00\x00\x00")
+	copy(star[508:], "tar\x00")
+	copy(times[345:], "00000000017\x00")
+	spaced[135] = ' ' // behind the size, as bsdtar writes it
+	for _, header := range [][]byte{contiguous, old, star, times, spaced} {
+		checksum(header)
+	}
 	return map[string][]byte{
 		"plain": plain, "long in GNU's way": file(tar.FormatGNU, long, nil), "long in POSIX's way": file(tar.FormatPAX, long, nil), "long in a prefix": file(tar.FormatUSTAR, strings.Repeat("longer/", 18)+"p.rego", nil),
-		"with a comment": file(tar.FormatPAX, "p.rego", map[string]string{"REMIT.x": "y"}), "not ASCII": file(tar.FormatPAX, "größe/p.rego", nil), "contiguous": contiguous,
+		"with a comment": file(tar.FormatPAX, "p.rego", map[string]string{"REMIT.x": "y"}), "not ASCII": file(tar.FormatPAX, "größe/p.rego", nil), "contiguous": contiguous, "of an old form": old, "of Star's form": star, "with GNU's own times": times, "with a space": spaced,
+		"sparse":         bytes.Replace(file(tar.FormatPAX, "p.rego", map[string]string{"REM.sparse.name": "q.rego"}), []byte("REM."), []byte("GNU."), 1),
 		"without an end": plain[:1024], "one block for an end": plain[:1536], "two archives": append(bytes.Clone(plain), file(tar.FormatUSTAR, "q.rego", nil)...),
 		"two archives, the first without an end": append(bytes.Clone(plain[:1024]), file(tar.FormatUSTAR, "q.rego", nil)...), "a block in between": append(bytes.Clone(plain[:1536]), file(tar.FormatUSTAR, "q.rego", nil)...),
 	}
+}
+
+// checksum makes the first header of an archive good again.
+func checksum(header []byte) {
+	copy(header[148:156], "        ")
+	sum := 0
+	for _, b := range header[:block] {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
 }
 
 // What is read of an archive Python reads as well, and OPA.

@@ -83,6 +83,9 @@ func unpack(name string, packed []byte, most limits) (*Snapshot, error) {
 		if entries > most.files {
 			return nil, fmt.Errorf("%s holds too many files", name)
 		}
+		if !plainForm(bounded.last, header.PAXRecords) {
+			return nil, fmt.Errorf("%s: the entry %q is archived in a form in which readers find other names: use a plain one (opa build, tar --format=ustar)", name, header.Name)
+		}
 		if err := g.unpackOne(header, archive, seen); err != nil {
 			return nil, err
 		}
@@ -156,6 +159,26 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return 0, errors.New("it unpacks to more bytes than a bundle may have")
 	}
 	return n, err
+}
+
+// plainForm reports whether the header that was read last is of POSIX's form, or
+// of GNU's without the fields that it alone has: to some readers they are the
+// beginning of the name, as is what older forms have there. Records may hold
+// another name as well, for a file with holes in it.
+func plainForm(last []byte, records map[string]string) bool {
+	for name := range records {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return false
+		}
+	}
+	header := last[len(last)-block:]
+	switch string(header[257:265]) { // magic and version
+	case "ustar\x0000":
+		return string(header[508:]) != "tar\x00" // Joerg Schilling's
+	case "ustar  \x00":
+		return !slices.ContainsFunc(header[345:500], notZero)
+	}
+	return false
 }
 
 // atTheEnd reports whether what was read ends as an archive does. Readers differ
