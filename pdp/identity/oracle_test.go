@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -99,4 +100,26 @@ func byGoJose(t *testing.T, token string) map[string]any {
 		t.Fatalf("go-jose refuses %s: %v", token, err)
 	}
 	return all
+}
+
+// verifiedByGoJose reports whether a key that go-jose reads in a set, or in a text
+// that is one key, has signed the token. A key that it does not know spoils the
+// set for it, so it is given them one by one.
+func verifiedByGoJose(text, token string) bool {
+	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return false
+	}
+	set := struct{ Keys []json.RawMessage }{}
+	if err := json.Unmarshal([]byte(text), &set); err != nil {
+		return false
+	}
+	return slices.ContainsFunc(append(set.Keys, json.RawMessage(text)), func(one json.RawMessage) bool {
+		var key jose.JSONWebKey
+		if key.UnmarshalJSON(one) != nil || key.KeyID != ec().id {
+			return false
+		}
+		_, err := parsed.Verify(key)
+		return err == nil
+	})
 }
