@@ -96,15 +96,11 @@ func Parse(s *Snapshot) (*Bundle, error) {
 func (b *Bundle) take(name, file string, text []byte) error {
 	switch {
 	case file == ".manifest":
-		manifest, err := value.ParseJSON(text)
+		revision, err := readManifest(text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		revision := manifest.Get("revision")
-		if manifest.Kind() != value.Map || revision.Defined() && revision.Kind() != value.String {
-			return fmt.Errorf("%s: it must hold an object whose revision is a string", name)
-		}
-		b.Revision = revision.Text()
+		b.Revision = revision
 		return nil
 	case strings.HasSuffix(file, "_test.rego"):
 		b.Tests = append(b.Tests, Module{name, text})

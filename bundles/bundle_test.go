@@ -183,6 +183,16 @@ func TestManifest(t *testing.T) {
 	if got := mustLoad(t, files{"x/.manifest": `{"revision": "v8"}`}).Revision; got != plain {
 		t.Errorf("the manifest of a folder within counts: %q", got)
 	}
+	for _, text := range []string{`{"rego_version": 1}`, `{"rego_version": 1.0, "file_rego_versions": {}, "wasm": [], "roots": null}`} {
+		mustLoad(t, files{".manifest": text})
+	}
+	for text, about := range map[string]string{
+		`{"rego_version": 0}`: "rego_version is not 1", `{"rego_version": "1"}`: "rego_version is not 1", `{"file_rego_versions": {"/a.rego": 0}}`: "file_rego_versions",
+		`{"wasm": [{"entrypoint": "a/allow"}]}`: "WebAssembly", `{"Revision": "x"}`: `"Revision" would be revision to OPA`, `{"WASM": []}`: "would be wasm",
+	} {
+		_, err := Load(in(files{".manifest": text}), "b")
+		wantError(t, err, "b/.manifest", about)
+	}
 	for _, text := range []string{`{"revision": 7}`, `[]`, `"v7"`, `{"revision": null}`, `{"revision": "a", "revision": "b"}`, ``} {
 		_, err := Load(in(files{".manifest": text}), "b")
 		wantError(t, err, "b/.manifest")

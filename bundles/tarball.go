@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -82,12 +83,18 @@ func unpack(name string, packed []byte, most limits) (*Snapshot, error) {
 		if entries > most.files {
 			return nil, fmt.Errorf("%s holds too many files", name)
 		}
+		if !plainForm(bounded.last, header.PAXRecords) {
+			return nil, fmt.Errorf("%s: the entry %q is archived in a form in which readers find other names: use a plain one (opa build, tar --format=ustar)", name, header.Name)
+		}
 		if err := g.unpackOne(header, archive, seen); err != nil {
 			return nil, err
 		}
 	}
+	if !bounded.atTheEnd() {
+		return nil, fmt.Errorf("%s is not a whole archive: its end is missing", name)
+	}
 	// The checksum stands behind the archive's end.
-	if _, err := io.Copy(io.Discard, bounded); err != nil {
+	if _, err := io.Copy(padding{}, bounded); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", name, err)
 	}
 	return g.Snapshot(), nil
@@ -104,6 +111,9 @@ func (g *Gathering) unpackOne(header *tar.Header, text io.Reader, seen map[strin
 	case tar.TypeReg:
 	default:
 		return fmt.Errorf("%s is a link or a device: an archive holds files only", path.Join(g.name, file))
+	}
+	if isManifest := strings.HasSuffix(file, manifest) || strings.HasSuffix(file, manifest+".pb"); isManifest && file != manifest && !Hidden(path.Dir(file)) {
+		return fmt.Errorf("%s is a manifest to OPA, and remit reads %s alone: take it out", path.Join(g.name, file), manifest)
 	}
 	if !Wanted(file) {
 		return nil
@@ -128,17 +138,64 @@ func entryPath(name string) (string, error) {
 	return file, nil
 }
 
+// block is the unit of an archive; two of zeros are its end.
+const block = 512
+
 // boundedReader fails when more is read than there may be: a few bytes of gzip
 // can hold gigabytes.
 type boundedReader struct {
 	from io.Reader
 	left int64
+	read int64
+	last []byte // the last two blocks of it
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
+	b.last = append(b.last, p[max(0, n-2*block):n]...)
+	b.last = b.last[max(0, len(b.last)-2*block):]
+	b.read += int64(n)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, errors.New("it unpacks to more bytes than a bundle may have")
 	}
 	return n, err
 }
+
+// plainForm reports whether the header that was read last is of POSIX's form, or
+// of GNU's without the fields that it alone has: to some readers they are the
+// beginning of the name, as is what older forms have there. Records may hold
+// another name as well, for a file with holes in it.
+func plainForm(last []byte, records map[string]string) bool {
+	for name := range records {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return false
+		}
+	}
+	header := last[len(last)-block:]
+	switch string(header[257:265]) { // magic and version
+	case "ustar\x0000":
+		return string(header[508:]) != "tar\x00" // Joerg Schilling's
+	case "ustar  \x00":
+		return !slices.ContainsFunc(header[345:500], notZero)
+	}
+	return false
+}
+
+// atTheEnd reports whether what was read ends as an archive does. Readers differ
+// in whether they take one that was cut off.
+func (b *boundedReader) atTheEnd() bool {
+	return b.read%block == 0 && len(b.last) == 2*block && !slices.ContainsFunc(b.last, notZero)
+}
+
+// padding takes what may stand behind an archive's end.
+type padding struct{}
+
+// Write implements [io.Writer].
+func (padding) Write(p []byte) (int, error) {
+	if slices.ContainsFunc(p, notZero) {
+		return 0, errors.New("something stands behind the archive's end")
+	}
+	return len(p), nil
+}
+
+func notZero(b byte) bool { return b != 0 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	// The reader that OPA has: the same text must say the same to the stock
 	// `opa`, and readers of YAML differ.
@@ -23,6 +24,9 @@ const maxAliased = 1 << 20
 // in which nothing depends on who reads it: no member twice, not even by way of
 // a merge (<<), only strings for names, numbers as JSON spells them, no tags.
 func parseYAML(text []byte) (v value.Value, find func([]string) (int, int), err error) {
+	if !utf8.Valid(text) || bytes.HasPrefix(text, []byte("\ufeff")) {
+		return value.Nothing, nil, errors.New("it must be UTF-8 without a byte order mark, which readers take for a part of the first name")
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var document, second yaml.Node
 	if err := d.Decode(&document); err != nil {
@@ -166,6 +170,9 @@ func scalar(n *yaml.Node) (value.Value, error) {
 		if strings.ContainsRune(n.Value, 0) {
 			return value.Nothing, refuseNode(n, "a string holds U+0000")
 		}
+		if n.Style == 0 && strings.HasSuffix(n.Value, ":") {
+			return value.Nothing, refuseNode(n, "%s ends in a colon, which some readers take for the end of a name: put it in quotes", n.Value)
+		}
 		return value.Str(n.Value), nil
 	case tag == "!!null":
 		return value.NullValue(), nil
@@ -173,7 +180,7 @@ func scalar(n *yaml.Node) (value.Value, error) {
 		return value.Of(strings.EqualFold(n.Value, "true")), nil
 	case tag == "!!int" || tag == "!!float":
 		v, err := value.ParseJSON([]byte(n.Value))
-		if err != nil {
+		if err != nil || strings.ContainsAny(n.Value, "eE") { // readers of YAML 1.1 take 1e3 for a string
 			return value.Nothing, refuseNode(n, "%s is not a number that every reader reads alike: write it as in JSON, or in quotes", n.Value)
 		}
 		return v, nil

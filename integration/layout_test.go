@@ -197,7 +197,7 @@ func TestTheTestsThatAreNamed(t *testing.T) {
 			}
 		}
 	}
-	named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(string(text), -1)
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
 	if len(named) < 20 {
 		t.Fatalf("found %d names: the search is broken", len(named))
 	}

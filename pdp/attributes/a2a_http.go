@@ -40,6 +40,9 @@ var routes = []route{
 func readA2AHTTP(e *asked, q *pdp.Request, base string) *pdp.Refusal {
 	segments := q.Segments[strings.Count(base, "/"):]
 	call, params, ways := match(e.Method, segments)
+	if ways == 0 && otherwise(e.Method, segments) {
+		return refuseRPC("the last part of the path has a colon: agents differ in whether it belongs to the name")
+	}
 	if ways == 0 {
 		return nil
 	}
@@ -102,6 +105,25 @@ func (r *route) match(method string, segments []string) (params []value.Member, 
 		}
 	}
 	return params, true
+}
+
+// otherwise reports whether a path that calls nothing calls a method to an agent
+// which takes a colon, or the first of several, for a part of the name.
+func otherwise(method string, segments []string) bool {
+	if len(segments) == 0 {
+		return false
+	}
+	plain := slices.Clone(segments)
+	last := &plain[len(plain)-1]
+	colon := strings.LastIndexByte(*last, ':')
+	if colon < 0 {
+		return false
+	}
+	*last = strings.ReplaceAll((*last)[:colon], ":", "") + (*last)[colon:]
+	_, _, cutAtTheLast := match(method, plain)
+	*last = strings.ReplaceAll(*last, ":", "")
+	_, _, uncut := match(method, plain)
+	return cutAtTheLast+uncut > 0
 }
 
 // httpParams makes the request of a call: of the path and the query, or of the

@@ -68,6 +68,8 @@ func checkShape(v value.Value, s shape) (rule string) {
 			rule = s.alias(name)
 		case below != nil:
 			rule = checkMember(name, member, below)
+		case a2aNames[name] && member.Kind() != value.String && member.Kind() != value.Null:
+			rule = name + " is not what A2A says it is"
 		}
 		return rule == ""
 	})
@@ -82,8 +84,19 @@ func checkMember(name string, member value.Value, below shape) string {
 	return checkShape(member, below)
 }
 
+// a2aNames are the members that hold a name of a list, which readers of
+// protobuf's JSON form take a number for as well.
+var a2aNames = map[string]bool{"role": true, "status": true}
+
+// a2aDrafts are what drafts of A2A 1.0 called a member, or had it in: agents made
+// with the official SDK for Go (2.0) look for them there.
+var a2aDrafts = map[string]string{"pushnotificationconfig": "taskPushNotificationConfig", "config": "url"}
+
 func (s shape) alias(name string) string {
 	plain := strings.ReplaceAll(name, "_", "")
+	if now := a2aDrafts[strings.ToLower(plain)]; now != "" {
+		plain = now
+	}
 	for member := range s {
 		if strings.EqualFold(plain, member) {
 			return "a member is another spelling of " + member

@@ -23,6 +23,11 @@ const (
 	sendParams  = `{"message":` + userMessage + `}`
 )
 
+// wholeSend is a message with everything that one can have.
+const wholeSend = `{"tenant":"acme","message":{"messageId":"m","contextId":"c","taskId":"t","role":"ROLE_USER","parts":[{"text":"x"},{"raw":"-_8","filename":"f"},{"url":"https://x.example","mediaType":"a/b"},` +
+	`{"data":{"n":1.5},"metadata":{"k":null}}],"extensions":["e"],"referenceTaskIds":["r"],"metadata":{"a":true}},"metadata":{"b":{}},"configuration":{"acceptedOutputModes":["text/plain"],` +
+	`"historyLength":3,"returnImmediately":true,"taskPushNotificationConfig":{"url":"https://x.example","authentication":{"scheme":"Bearer","credentials":"c"}}}}`
+
 // a2aCall is a request of the JSON-RPC binding.
 func a2aCall(method, params string, changes ...change) *pdp.Envelope {
 	body := `{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":` + params + `}`
@@ -107,7 +112,7 @@ func TestA2ARead(t *testing.T) {
 func TestA2APathsOfNothing(t *testing.T) {
 	for _, e := range []*pdp.Envelope{
 		a2aHTTP("GET", "", ""), a2aHTTP("GET", "/message:send", ""), a2aHTTP("POST", "/message", sendParams), a2aHTTP("POST", "/tasks/t:archive", ""),
-		a2aHTTP("GET", "/a/b/tasks", ""), a2aHTTP("POST", "/tasks/a:b:cancel", ""), a2aHTTP("PUT", "/tasks/t", "{}"),
+		a2aHTTP("GET", "/a/b/tasks", ""), a2aHTTP("PUT", "/tasks/t", "{}"),
 	} {
 		if q, err := agents.Read(e); err != nil || q.Protocol != pdp.A2A || q.RPC != nil {
 			t.Errorf("%s %s: %+v, %v", e.Method, e.Path, q.RPC, err)
@@ -149,6 +154,13 @@ func TestA2ARefuses(t *testing.T) {
 		"a task without an id":          {a2aCall("GetTask", `{}`), CodeRPC, "id is not a name"},
 		"a task's id that is a number":  {a2aCall("CancelTask", `{"id":7}`), CodeRPC, "id is not a name"},
 		"repeated members":              {a2aCall("GetTask", `{"id":"a","id":"b"}`), CodeBody, ""},
+		"a number for a role":           {a2aCall("SendMessage", message(`{"role":2,"parts":[{"text":"x"}]}`)), CodeRPC, "role is not what"},
+		"a number for a status":         {a2aCall("ListTasks", `{"status":2}`), CodeRPC, "status is not what"},
+		"a push as in drafts":           {a2aCall("SendMessage", `{"message":`+userMessage+`,"configuration":{"pushNotificationConfig":{"url":"https://x"}}}`), CodeRPC, "taskPushNotificationConfig"},
+		"another push as in drafts":     {a2aCall("CreateTaskPushNotificationConfig", `{"taskId":"t","config":{"url":"https://x"}}`), CodeRPC, "another spelling of url"},
+		"HTTP: a colon in a name":       {a2aHTTP("GET", "/tasks/a:b", ""), CodeRPC, "colon"},
+		"HTTP: two colons":              {a2aHTTP("POST", "/tasks/a:b:cancel", ""), CodeRPC, "colon"},
+		"HTTP: a colon with a tenant":   {a2aHTTP("DELETE", "/acme/tasks/t/pushNotificationConfigs/a:b", ""), CodeRPC, "colon"},
 		"HTTP: two things":              {a2aHTTP("GET", "/tasks/tasks", ""), CodeRPC, "means two things"},
 		"HTTP: another id in the body":  {a2aHTTP("POST", "/tasks/a:cancel", `{"id":"b"}`), CodeRPC, "differ about id"},
 		"HTTP: another tenant":          {a2aHTTP("POST", "/acme/message:send", `{"tenant":"other","message":`+userMessage+`}`), CodeRPC, "differ about tenant"},
@@ -211,6 +223,9 @@ func sameShape(t *testing.T, path string, s shape, message protoreflect.MessageD
 		if !named {
 			t.Errorf("%s has no %s", path, name)
 		}
+		if (field.Enum() != nil) != a2aNames[name] {
+			t.Errorf("%s.%s is a name of a list: %v", path, name, field.Enum() != nil)
+		}
 		own := field.Message() != nil && field.Message().ParentFile().Package() == "lf.a2a.v1"
 		if own != (below != nil) {
 			t.Errorf("%s.%s is a message of A2A: %v, has a shape: %v", path, name, own, below != nil)
@@ -226,12 +241,36 @@ func sameShape(t *testing.T, path string, s shape, message protoreflect.MessageD
 	}
 }
 
+// FuzzA2A reads requests of the bindings in JSON. One that is accepted agents
+// made with the official SDK, and protobuf's JSON form, read the same; they may
+// refuse it.
 func FuzzA2A(f *testing.F) {
 	f.Add("POST", "/a2a", "1.0", []byte(`{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":`+sendParams+`}`))
 	f.Add("POST", "/a2a/v1/acme/message:send", "1.0", []byte(sendParams))
 	f.Add("GET", "/a2a/v1/tasks/t?historyLength=1", "1.0", []byte{})
 	f.Add("POST", "/a2a/v1/tasks/t:cancel", "1.0", []byte(`{"id":"t"}`))
 	f.Add("GET", "/a2a/v1/tasks/tasks", "0.3", []byte{})
+	for _, target := range []string{
+		"/a/tasks", "/tasks/a:b", "/tasks/a:subscribe", "/tasks/t/pushNotificationConfigs", "/tasks/t/pushNotificationConfigs/p", "/extendedAgentCard", "/a/tasks/t", "/tasks/", "/tasks/a%20b",
+		"/tasks?contextId=c&status=TASK_STATE_WORKING&pageSize=3&includeArtifacts=true&statusTimestampAfter=2026-01-01T00:00:00Z", "/tasks?pageSize=x", "/message:send/tasks",
+	} {
+		f.Add("GET", "/a2a/v1"+target, "1.0", []byte{})
+	}
+	for _, target := range []string{"/tasks/a:b:cancel", "/tasks/a:subscribe", "/a/tasks/a:cancel", "/message:stream", "/acme/message:send", "/tasks/message:send", "/tasks/t/pushNotificationConfigs"} {
+		f.Add("POST", "/a2a/v1"+target, "1.0", []byte(`{"url":"https://x.example","token":"s","authentication":{"scheme":"Bearer","credentials":"c"}}`))
+		f.Add("POST", "/a2a/v1"+target, "1.0", []byte(wholeSend))
+	}
+	f.Add("DELETE", "/a2a/v1/tasks/t/pushNotificationConfigs/p", "1.0", []byte{})
+	for method, params := range map[string]string{
+		"SendStreamingMessage": wholeSend, "ListTasks": `{"status":"TASK_STATE_WORKING","pageSize":"3","statusTimestampAfter":"2026-01-01T01:00:00+01:00"}`, "GetTask": `{"id":"t","historyLength":1e0}`,
+		"CancelTask": `{"id":"t","metadata":{"a":[1]}}`, "SubscribeToTask": `{"id":"t"}`, "GetExtendedAgentCard": `{"tenant":"a"}`,
+		"CreateTaskPushNotificationConfig": `{"taskId":"t","config":{"url":"https://evil.example"}}`, "GetTaskPushNotificationConfig": `{"taskId":"t","id":"p"}`,
+		"SendMessage":                      `{"message":` + userMessage + `,"configuration":{"pushNotificationConfig":{"url":"https://evil.example"}}}`,
+		"DeleteTaskPushNotificationConfig": `{"taskId":"t","id":"p"}`, "ListTaskPushNotificationConfigs": `{"taskId":"t","pageSize":1}`,
+	} {
+		f.Add("POST", "/a2a", "1.0", []byte(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":`+params+`}`))
+	}
+	servers := newA2AServers()
 	f.Fuzz(func(t *testing.T, method, path, version string, body []byte) {
 		e := request(method, path, header("a2a-version", version, "content-type", "application/json"))
 		e.Body = body
@@ -240,7 +279,11 @@ func FuzzA2A(f *testing.F) {
 			checkRefusal(t, err)
 			return
 		}
-		if q.Protocol != pdp.A2A || q.RPC == nil || q.RPC.Method == AgentCard {
+		if q.Protocol != pdp.A2A || q.RPC != nil && q.RPC.Method == AgentCard {
+			return
+		}
+		servers.check(t, e, &q)
+		if q.RPC == nil {
 			return
 		}
 		if version != "1.0" && !strings.Contains(path, "A2A-Version=1.0") {

@@ -17,11 +17,13 @@ import (
 )
 
 // FuzzPath reads request targets. One that is accepted is what comes of
-// decoding it and writing it again, and net/url reads the same in it.
+// decoding it and writing it again, and net/url, the web's own standard and
+// fasthttp read the same in it; they may accept more.
 func FuzzPath(f *testing.F) {
 	for _, path := range []string{
 		"/", "/v1/tickets/7?x=1&y=%20", "/a%20b/%C3%9F", "/a/../b", "/%2e%2e/b", "/a%2Fb", "//a", "/a;b", "/a\\b", "/a%40b@c", "/%FF", "/%C0%AF",
 		"/a?%FF", "/a?b;c", "/a?b#c", "/a%25", "*", "http://h/a", "/a?b=%00", "/%3A:", "/...", "/a//",
+		"/a?b=%2B+c&b=&=d&e", "/:80/a", "/@h/a", "/C:/a", "/C|/a", "/%7E~", "/a?b=c=d&b%5B%5D='", "/a?//h/../b", "/.a/..b/c.", "/%F0%9D%84%9E",
 	} {
 		f.Add(path)
 	}
@@ -47,6 +49,7 @@ func FuzzPath(f *testing.F) {
 			t.Fatalf("%q is read as %q by net/url: %v", path, u, err)
 		}
 		checkQuery(t, query, q.Query)
+		checkOtherPaths(t, path, &q)
 	})
 }
 
@@ -167,19 +170,27 @@ func checkDigest(t *testing.T, e *pdp.Envelope, is [32]byte, cut int) {
 }
 
 // FuzzRPC reads messages. In one that is accepted a server that ignores the
-// case of names, as encoding/json does, finds the same.
+// case of names, as encoding/json does, finds the same, and so do two servers as
+// tools are made with.
 func FuzzRPC(f *testing.F) {
-	for _, body := range []string{oldCall, modernCall, oldList, response,
+	for _, body := range []string{oldCall, modernCall, wholeCall, oldList, response,
 		`{"jsonrpc":"2.0","id":"a","method":"resources/read","params":{"uri":"docs://a"}}`,
 		`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t"}}`,
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Arguments":{"x":1}}}`,
 		`{"jsonrpc":"2.0","method":"x","params":{"name":1,"_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}}}`,
 		`{"JSONRPC":"2.0"}`, `[` + oldCall + `]`, `{"jsonrpc":"2.0","id":1,"error":{}}`,
+		`{"jsonrpc":"2.0","id":1.0,"method":"prompts/get","params":{"name":"a","arguments":{"x":"\u00e9"}}}`, `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":1.5,"y":[null,{}]},"_meta":{"progressToken":"t"},"task":{"ttl":1}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"a"},"argument":{"name":"n","value":"v"}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`, `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"c"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"docs://a"}}`, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,"reason":"r"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"sampling":{}},"clientInfo":{"name":"a","version":"1"}}}`,
 	} {
 		f.Add([]byte(body), "", "", "")
 		f.Add([]byte(body), "2025-11-25", "", "")
 		f.Add([]byte(body), "2026-07-28", "tools/call", "=?base64?cmVhZA==?=")
 	}
+	servers := newMCPServers(f)
 	f.Fuzz(func(t *testing.T, body []byte, version, routedMethod, routedName string) {
 		e := message(string(body))
 		for name, v := range map[string]string{"mcp-protocol-version": version, "mcp-method": routedMethod, "mcp-name": routedName} {
@@ -201,6 +212,9 @@ func FuzzRPC(f *testing.F) {
 			t.Fatalf("%s is another message on another path: %+v %v", body, undeclared.RPC, errUndeclared)
 		}
 		checkMessage(t, body, q.RPC)
+		if !q.RPC.Response {
+			servers.check(t, body, q.RPC)
+		}
 		decoded, ok := decodeHeader(routedName)
 		if routedMethod != "" && routedMethod != q.RPC.Method || routedName != "" && (!ok || decoded != q.RPC.Name) {
 			t.Fatalf("%s is routed as %q %q", body, routedMethod, routedName)

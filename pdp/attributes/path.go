@@ -118,8 +118,8 @@ func standsItself(b byte) bool {
 
 // readForm reads a query, or a form in a body, as an object of lists, in order.
 // A semicolon, which some servers take for a separator, and an escape that some
-// leave alone are refused; so are names with control characters, and values that
-// forbidden reports.
+// leave alone are refused; so are names with control characters or none at all,
+// and values that forbidden reports.
 func readForm(query string, forbidden func(string) bool) (parsed value.Value, rule string) {
 	var members []value.Member
 	lists := make(map[string][]value.Value)
@@ -139,6 +139,8 @@ func readForm(query string, forbidden func(string) bool) (parsed value.Value, ru
 			return value.Nothing, "the query has a control character"
 		case !utf8.ValidString(pair) || !utf8.ValidString(n) || !utf8.ValidString(v):
 			return value.Nothing, "the query is not UTF-8"
+		case n == "":
+			return value.Nothing, "the query has a parameter without a name: servers differ in whether it is there"
 		}
 		lists[n] = append(lists[n], value.Str(v))
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"testing"
 
+	"buf.build/go/hyperpb"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -13,9 +14,9 @@ import (
 	"github.com/remit-pdp/remit/pdp/value"
 )
 
-// FuzzMessage compares the reader with protobuf's own parser and its JSON form:
-// what is read at all is what that parser reads, and what it reads again from
-// the shortest way to write it.
+// FuzzMessage compares the reader with protobuf's own parser and its JSON form, and
+// with a parser that shares no code with it: what is read at all is what they
+// read, and what is read again from the shortest way to write it.
 func FuzzMessage(f *testing.F) {
 	d := descriptors("kinds", "tickets", "a2a")
 	names := []string{"kinds.v1.KindsService/One", "kinds.v0.OlderService/Keep", "lf.a2a.v1.A2AService/SendMessage"}
@@ -31,6 +32,10 @@ func FuzzMessage(f *testing.F) {
 	} {
 		f.Add([]byte(seed), byte(0))
 	}
+	tables := make([]*hyperpb.MessageType, len(names))
+	for i, name := range names {
+		tables[i] = hyperpb.CompileMessageDescriptor(d.method(name).Input())
+	}
 	f.Add([]byte(wire{}.text(1, "x").varint(4, 1)), byte(1))
 	f.Add([]byte(wire{}.text(2, string(wire{}.text(1, "m").varint(4, 1).text(5, string(wire{}.text(1, "hello")))))), byte(2))
 	f.Fuzz(func(t *testing.T, encoded []byte, which byte) {
@@ -45,6 +50,10 @@ func FuzzMessage(f *testing.F) {
 		parsed := dynamicpb.NewMessage(message)
 		if err := proto.Unmarshal(encoded, parsed); err != nil {
 			t.Fatalf("read %s, which protobuf does not: %v", asJSON(ours), err)
+		}
+		byTable := hyperpb.NewMessage(tables[int(which)%len(names)])
+		if err := byTable.Unmarshal(encoded); err != nil || !proto.Equal(byTable, parsed) {
+			t.Fatalf("read %s, and hyperpb reads %v: %v", asJSON(ours), byTable, err)
 		}
 		if unknown(parsed) {
 			t.Fatalf("read %s, and there is more in it", asJSON(ours))

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"buf.build/go/hyperpb"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -157,6 +159,9 @@ func TestPlainChecks(t *testing.T) {
 			if !plain || err != nil || !same(got, want) {
 				t.Errorf("plain: %v; off the wire %+v, by the types %+v, %v", plain, got, want, err)
 			}
+			if byTable, err := fromTable(message); err != nil || !same(got, byTable) {
+				t.Errorf("off the wire %+v, by the table %+v, %v", got, byTable, err)
+			}
 		})
 	}
 }
@@ -179,7 +184,7 @@ func TestOddChecks(t *testing.T) {
 }
 
 // FuzzReaders: a check that is read off the wire is one to protobuf too, and says
-// the same.
+// the same, by the generated types and by a parser that shares no code with them.
 func FuzzReaders(f *testing.F) {
 	for _, message := range plainChecks(f) {
 		f.Add(message)
@@ -202,7 +207,28 @@ func FuzzReaders(f *testing.F) {
 		if a, b := value.AppendJSON(nil, got.Metadata), value.AppendJSON(nil, want.Metadata); string(a) != string(b) {
 			t.Errorf("metadata is written as %s and as %s", a, b)
 		}
+		byTable, err := fromTable(message)
+		if err != nil || !same(got, byTable) {
+			t.Errorf("off the wire %+v, by the table %+v, %v", got, byTable, err)
+		}
 	})
+}
+
+// checkTable is how hyperpb reads a check: by a table that it makes of the
+// message's description.
+var checkTable = sync.OnceValue(func() *hyperpb.MessageType {
+	return hyperpb.CompileMessageDescriptor((*authv3.CheckRequest)(nil).ProtoReflect().Descriptor())
+})
+
+// fromTable is fromTypes with hyperpb's parser in place of protobuf's own.
+func fromTable(message []byte) (*pdp.Envelope, error) {
+	parsed := hyperpb.NewMessage(checkTable())
+	if err := parsed.Unmarshal(message); err != nil {
+		return nil, err
+	}
+	var check authv3.CheckRequest
+	proto.Merge(&check, parsed)
+	return envelopeOf(&check), nil
 }
 
 // FuzzCheck: any bytes become an envelope, and any decision becomes an answer that

@@ -19,6 +19,10 @@ func fromTypes(message string) (*pdp.Envelope, error) {
 	if err := proto.Unmarshal([]byte(message), &check); err != nil {
 		return nil, err
 	}
+	return envelopeOf(&check), nil
+}
+
+func envelopeOf(check *authv3.CheckRequest) *pdp.Envelope {
 	attributes := check.GetAttributes()
 	http := attributes.GetRequest().GetHttp()
 	e := &pdp.Envelope{
@@ -37,7 +41,7 @@ func fromTypes(message string) (*pdp.Envelope, error) {
 	}
 	e.Headers, e.HeadersJoined = headers(http)
 	e.Body, e.BodyLossy = body(http)
-	return e, nil
+	return e
 }
 
 // headers prefers the raw lines: the map has joined equal names and replaced

@@ -16,11 +16,15 @@ func fromTypes(message string) ([]entry, error) {
 	if err := proto.Unmarshal([]byte(message), &logs); err != nil {
 		return nil, err
 	}
+	return entriesOf(&logs), nil
+}
+
+func entriesOf(logs *accesslogv3.StreamAccessLogsMessage) []entry {
 	entries := make([]entry, len(logs.GetHttpLogs().GetLogEntry()))
 	for i, e := range logs.GetHttpLogs().GetLogEntry() {
 		entries[i] = entryOf(e)
 	}
-	return entries, nil
+	return entries
 }
 
 func entryOf(e *datav3.HTTPAccessLogEntry) entry {

@@ -2,8 +2,10 @@ package outcome
 
 import (
 	"slices"
+	"sync"
 	"testing"
 
+	"buf.build/go/hyperpb"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	datav3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
@@ -233,7 +235,8 @@ func TestTheMetadatasIDComesFirst(t *testing.T) {
 }
 
 // FuzzReaders: a message that is read off the wire is one to protobuf too, and
-// says the same.
+// says the same, by the generated types and by a parser that shares no code with
+// them.
 func FuzzReaders(f *testing.F) {
 	for _, message := range plainMessages(f) {
 		f.Add(message)
@@ -253,5 +256,26 @@ func FuzzReaders(f *testing.F) {
 		if !slices.Equal(got, want) {
 			t.Errorf("off the wire %+v, by the types %+v", got, want)
 		}
+		byTable, err := fromTable(message)
+		if err != nil || !slices.Equal(got, byTable) {
+			t.Errorf("off the wire %+v, by the table %+v, %v", got, byTable, err)
+		}
 	})
+}
+
+// logsTable is how hyperpb reads a message: by a table that it makes of the
+// message's description.
+var logsTable = sync.OnceValue(func() *hyperpb.MessageType {
+	return hyperpb.CompileMessageDescriptor((*accesslogv3.StreamAccessLogsMessage)(nil).ProtoReflect().Descriptor())
+})
+
+// fromTable is fromTypes with hyperpb's parser in place of protobuf's own.
+func fromTable(message []byte) ([]entry, error) {
+	parsed := hyperpb.NewMessage(logsTable())
+	if err := parsed.Unmarshal(message); err != nil {
+		return nil, err
+	}
+	var logs accesslogv3.StreamAccessLogsMessage
+	proto.Merge(&logs, parsed)
+	return entriesOf(&logs), nil
 }
