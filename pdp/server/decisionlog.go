@@ -22,7 +22,10 @@ const lastExport = 2 * time.Second
 
 // decisionLog is the export of the decision log; without an exporter it goes
 // nowhere.
-type decisionLog struct{ exporter *export.Exporter }
+type decisionLog struct {
+	exporter *export.Exporter
+	maxLag   int64 // bytes
+}
 
 // newDecisionLog makes the export that is configured. It begins with start.
 func newDecisionLog(c *config.Config, keys *pdp.Keys, log *slog.Logger) (*decisionLog, error) {
@@ -40,7 +43,7 @@ func newDecisionLog(c *config.Config, keys *pdp.Keys, log *slog.Logger) (*decisi
 	if err != nil {
 		return nil, errors.Join(err, closeAll(sinks))
 	}
-	return &decisionLog{exporter}, nil
+	return &decisionLog{exporter, d.MaxLag}, nil
 }
 
 // eventForm is what leaves: what `remit log tail --json` prints, masked.
@@ -85,15 +88,15 @@ func (l *decisionLog) close() error {
 	return l.exporter.Close()
 }
 
-// status is how the export is, for the metrics.
-func (l *decisionLog) status() (all []telemetry.Export) {
+// status is how the export is, for the metrics, and how many bytes it may be behind.
+func (l *decisionLog) status() (all []telemetry.Export, limit int64) {
 	if l.exporter == nil {
-		return nil
+		return nil, 0
 	}
 	for _, s := range l.exporter.Status() {
 		all = append(all, telemetry.Export{
 			Sink: s.Sink, Events: s.Events, Gaps: s.Gaps, Refused: s.Refused, Failed: s.Failed, Blocked: s.Blocked, LagBytes: s.LagBytes, Lag: s.Lag,
 		})
 	}
-	return all
+	return all, l.maxLag
 }

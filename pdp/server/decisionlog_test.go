@@ -122,8 +122,11 @@ func TestWithoutAnExport(t *testing.T) {
 		t.Error(err)
 	}
 	none, err := newDecisionLog(&config.Config{}, nil, nil)
-	if err != nil || none.retention(&config.DecisionLog{}).Exported != nil || none.status() != nil {
+	if err != nil || none.retention(&config.DecisionLog{}).Exported != nil {
 		t.Error(err)
+	}
+	if exports, limit := none.status(); exports != nil || limit != 0 {
+		t.Errorf("%v, %d", exports, limit)
 	}
 	if err := none.start(nil); err != nil {
 		t.Error(err)
