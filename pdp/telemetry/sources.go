@@ -13,7 +13,7 @@ type Sources struct {
 	Issuers     func() []Issuer
 	Store       func() Store
 	Connections func() (proxies, outcomeStreams int)
-	Revocations func() int // points in force
+	Revocations func() int                         // points in force
 	Exports     func() (all []Export, limit int64) // how far behind, in bytes, one may be
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/valyala/fastjson"
 	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
 	resources "go.opentelemetry.io/proto/otlp/resource/v1"
@@ -118,9 +119,10 @@ func (o *OTLP) send(ctx context.Context, events [][]byte) (*Rejected, error) {
 
 // request is the compressed request that exports events.
 func (o *OTLP) request(events [][]byte) (*bytes.Buffer, error) {
+	var parser fastjson.Parser
 	records := make([]*logs.LogRecord, len(events))
 	for i, event := range events {
-		record, err := recordOf(event)
+		record, err := recordOf(event, &parser)
 		if err != nil {
 			return nil, err
 		}

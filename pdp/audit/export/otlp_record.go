@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/valyala/fastjson"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
-
-	"github.com/remit-pdp/remit/pdp/value"
 )
 
 // attributes are the members of an event that are attributes of its log record, so
@@ -29,37 +28,38 @@ var attributes = []struct {
 	{"remit.outcome", []string{"outcome", "state"}},
 }
 
-// recordOf is the log record of an event.
-func recordOf(event []byte) (*logs.LogRecord, error) {
-	e, err := value.DecodeJSON(event)
+// recordOf is the log record of an event, read with a parser that is used for one
+// after the other.
+func recordOf(event []byte, parser *fastjson.Parser) (*logs.LogRecord, error) {
+	e, err := parser.ParseBytes(event)
 	if err != nil {
 		return nil, fmt.Errorf("an event that is none: %w", err)
 	}
-	at, err := time.Parse(time.RFC3339Nano, e.Get("timestamp").Text())
+	at, err := time.Parse(time.RFC3339Nano, word(e, "timestamp"))
 	if err != nil {
 		return nil, fmt.Errorf("an event without its time: %w", err)
 	}
 	nano, severity := uint64(at.UnixNano()), severityOf(e)
 	return &logs.LogRecord{
 		TimeUnixNano: nano, ObservedTimeUnixNano: nano,
-		EventName:      "remit." + e.Get("type").Text(),
+		EventName:      "remit." + word(e, "type"),
 		SeverityNumber: severity, SeverityText: severityText[severity],
 		Body: text(string(event)), Attributes: attributesOf(e), TraceId: traceOf(e),
 	}, nil
 }
 
-func attributesOf(e value.Value) (all []*common.KeyValue) {
-	if position, ok := e.Get("position").Int(); ok {
+func attributesOf(e *fastjson.Value) (all []*common.KeyValue) {
+	if position := e.GetInt64("position"); position > 0 {
 		all = append(all, attribute("remit.position", &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: position}}))
 	}
 	for _, a := range attributes {
-		if said, ok := e.Path(a.path...).Str(); ok && said != "" {
+		if said := word(e, a.path...); said != "" {
 			all = append(all, attribute(a.name, text(said)))
 		}
 	}
 	var codes []*common.AnyValue
-	for _, reason := range e.Path("result", "reasons").Items() {
-		if code, ok := reason.Get("code").Str(); ok {
+	for _, reason := range e.GetArray("result", "reasons") {
+		if code := word(reason, "code"); code != "" {
 			codes = append(codes, text(code))
 		}
 	}
@@ -68,6 +68,9 @@ func attributesOf(e value.Value) (all []*common.KeyValue) {
 	}
 	return all
 }
+
+// word is the text at a place in an event; "" where there is none.
+func word(e *fastjson.Value, at ...string) string { return string(e.GetStringBytes(at...)) }
 
 func attribute(name string, is *common.AnyValue) *common.KeyValue {
 	return &common.KeyValue{Key: name, Value: is}
@@ -83,8 +86,8 @@ func instrumentation() *common.InstrumentationScope {
 
 // traceOf is the trace that an event belongs to, 16 bytes; nil where there is none,
 // or it is masked.
-func traceOf(e value.Value) []byte {
-	id, err := hex.DecodeString(e.Get("trace_id").Text())
+func traceOf(e *fastjson.Value) []byte {
+	id, err := hex.DecodeString(word(e, "trace_id"))
 	if err != nil || len(id) != 16 {
 		return nil
 	}
@@ -107,25 +110,25 @@ var (
 )
 
 // severityOf is how much an event asks to be looked at.
-func severityOf(e value.Value) logs.SeverityNumber {
-	switch e.Get("type").Text() {
+func severityOf(e *fastjson.Value) logs.SeverityNumber {
+	switch word(e, "type") {
 	case "decision":
 		return severityOfDecision(e)
 	case "outcome":
-		return byOutcome[e.Path("outcome", "state").Text()]
+		return byOutcome[word(e, "outcome", "state")]
 	case "gap":
 		return failed
 	case "activation":
-		if e.Get("problem").Text() != "" {
+		if word(e, "problem") != "" {
 			return failed
 		}
 	}
 	return info
 }
 
-func severityOfDecision(e value.Value) logs.SeverityNumber {
-	if e.Path("result", "class").Text() == "unavailable" { // no decision could be made
+func severityOfDecision(e *fastjson.Value) logs.SeverityNumber {
+	if word(e, "result", "class") == "unavailable" { // no decision could be made
 		return failed
 	}
-	return byEffect[e.Path("result", "effect").Text()]
+	return byEffect[word(e, "result", "effect")]
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/valyala/fastjson"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 )
 
@@ -50,7 +51,7 @@ func TestRecords(t *testing.T) {
 		"half a trace id": {`"type":"decision","trace_id":"0af7"`, "remit.decision", "", "position=7", ""},
 	} {
 		event := `{"position":7,"timestamp":"2026-01-31T09:45:00.000000005Z",` + c.event + `}`
-		r, err := recordOf([]byte(event))
+		r, err := recordOf([]byte(event), &fastjson.Parser{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -62,7 +63,7 @@ func TestRecords(t *testing.T) {
 		}
 	}
 	for _, none := range []string{"", "{", `{"position":7}`, `{"timestamp":"soon"}`} {
-		if _, err := recordOf([]byte(none)); err == nil {
+		if _, err := recordOf([]byte(none), &fastjson.Parser{}); err == nil {
 			t.Errorf("%q is an event", none)
 		}
 	}
