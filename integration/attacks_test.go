@@ -15,8 +15,10 @@ import (
 // An attack is one way to get more than is meant.
 type attack struct {
 	by, does string
-	// play attacks, and returns the answer to what it was all for.
-	play func(*testing.T, *attacked) refusal
+	// play attacks, and returns the answer to what it was all for; or it does the
+	// same without what makes it an attack, and then that must be allowed: what is
+	// denied in any case proves nothing.
+	play func(t *testing.T, a *attacked, attacking bool) refusal
 	stop string // the reason that must be among those of the refusal
 }
 
@@ -32,17 +34,19 @@ var attacks = []attack{
 	{"a hijacked agent", "sheds a label by another token", sheddingByToken, "send_after_untrusted_content"},
 	{"a hijacked agent", "sheds a label by a session of its own", sheddingByAdmission, "send_after_untrusted_content"},
 	{"a hijacked agent", "sheds a label in a session that it opened before", sheddingByParallel, "send_after_untrusted_content"},
+	{"a hijacked agent", "sheds a label by another name of its session", sheddingByHeader, "send_after_untrusted_content"},
 	{"a hijacked agent", "opens a hundred sessions at once", flooding, "session_limit"},
 	{"a hijacked agent", "reads everybody in small pieces, by several agents and sessions at once", fragmenting, "budget_spent"},
 	{"a hijacked agent", "launders a secret through a ticket and a second agent", laundering, "send_after_secret"},
-	{"a hijacked agent", "hides a call in a batch", hidingInABatch, "unreadable"},
+	{"a hijacked agent", "hides a call in a batch", hidingInABatch, "unreadable_rpc"},
 	{"a hijacked agent", "hides a call behind a duplicate key", hidingBehindADuplicate, "unreadable_body"},
-	{"a hijacked agent", "hides a call behind another spelling", hidingBehindASpelling, "unreadable"},
+	{"a hijacked agent", "hides a call behind another spelling", hidingBehindASpelling, "unreadable_body"},
 	{"a thief", "presents a session's token as another agent", stolenSession, "session_token"},
 	{"a thief", "presents a bound token from elsewhere", stolenBoundToken, "unauthenticated"},
 	{"a tool server", "says of a tool that destroys that it only reads", lyingServer, "operation_out_of_task"},
 	{"a tool server", "offers a tool that nobody has described, as harmless", lyingAboutTheUnknown, "unknown_target"},
-	{"a local user", "gives a revoked agent its rights back", meddling, "only the user who runs remit"},
+	{"a local user", "gives a revoked agent its rights back", meddling, "revoked"},
+	{"a revoked agent", "asks for its rights through Envoy", asking, "revoked"},
 	{"a poisoned bundle", "phones home", phoningHome, "http.send"},
 	{"a poisoned bundle", "reads files beside it", escaping, "symbolic link"},
 	{"a poisoned bundle", "overrules the library", overruling, "overruling.rego"},
@@ -62,7 +66,8 @@ func TestAttacks(t *testing.T) {
 	a := &attacked{s}
 	for _, attack := range attacks {
 		t.Run(attack.by+" "+attack.does, func(t *testing.T) {
-			got := attack.play(t, a)
+			mustBeAllowed(t, "the same without the attack", attack.play(t, a, false))
+			got := attack.play(t, a, true)
 			if !got.names(attack.stop) {
 				t.Errorf("it is answered %d %q, want %s", got.status, got.reasons, attack.stop)
 			}
@@ -86,8 +91,28 @@ type refusal struct {
 	reached bool     // it came to the tool or the API
 }
 
+// wentThrough is what came of a request that was allowed.
+var wentThrough = refusal{status: http.StatusOK, reached: true}
+
 func (r refusal) names(reason string) bool {
 	return slices.ContainsFunc(r.reasons, func(has string) bool { return strings.Contains(has, reason) })
+}
+
+// person is whom an agent acts for: somebody else where it does not attack, so
+// that neither has to do with what the other did.
+func person(of string, attacking bool) string {
+	if attacking {
+		return "user:" + of
+	}
+	return "user:" + of + "-harmless"
+}
+
+// either is what an attack does, or what is done in its place.
+func either[T any](attacking bool, attack, harmless T) T {
+	if attacking {
+		return attack
+	}
+	return harmless
 }
 
 // as is an agent that acts for a person in a session that its token names, or

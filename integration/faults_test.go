@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -69,8 +70,9 @@ func allowedOf(answers []answer) (n int) {
 	return n
 }
 
-// Envoy dies with requests under way: nobody will ever say what became of them,
-// so that what they charged stays charged; the Envoy after it is answered.
+// Envoy dies with requests under way, two without an answer and two with a stream
+// that is open: nobody will ever say what became of them, so that what they charged
+// stays charged; the Envoy after it is answered.
 func TestEnvoyDiesWithRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := startStack(t, "limits", settlingSoon)
@@ -79,8 +81,10 @@ func TestEnvoyDiesWithRequestsUnderWay(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var waiting sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		waiting.Go(func() { ask(ctx, client, http.MethodGet, "/v1/spend/10?hang=1") })
+		resp := openStream(ctx, t, client, "/v1/spend/10?stream=1")
+		defer resp.Body.Close()
 	}
 	for end := time.Now().Add(30 * time.Second); s.API.Requests() < reached+4; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -99,6 +103,23 @@ func TestEnvoyDiesWithRequestsUnderWay(t *testing.T) {
 	if log, err := s.Remit.Run(t.Context(), "log", "verify"); err != nil {
 		t.Errorf("%v\n%s", err, log)
 	}
+}
+
+// openStream reads the first event of a stream.
+func openStream(ctx context.Context, t *testing.T, client *http.Client, path string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+harness.APIHost+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || event != "data: {}\n" {
+		t.Fatalf("the stream begins with %d %q, %v", resp.StatusCode, event, err)
+	}
+	return resp
 }
 
 // A journal that cannot be written denies as an outage, for as long as that
@@ -164,6 +185,7 @@ func TestHardlyAnyMemory(t *testing.T) {
 	t.Parallel()
 	s := startStack(t, "limits", limitsConfig(t, "state: { dir: data }",
 		"state: { dir: data }\nprocess: { memory_limit_bytes: 67108864, gc_percent: 50 }"))
+	waitForMetric(t, s, "go_gc_gomemlimit_bytes 6.7108864e+07") // or the test is about nothing
 	const people, at = 600, 16
 	var wrong sync.Map
 	work := make(chan int)

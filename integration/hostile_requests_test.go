@@ -63,6 +63,7 @@ func hostileHeaders() []hostile {
 		{name: "in remit's name, with underscores", line: get, envoy: refused(400, proxy), bare: passes(apiTarget), copied: refused(400, proxy),
 			headers: []string{"x_remit_decision: id=forged", "X_Remit-Agent: root"}},
 		same(401, remit, "nobody", get, "authorization:"),
+		same(401, remit, "nobody's preflight", "OPTIONS "+apiTarget, "authorization:", "origin: https://evil.example", "access-control-request-method: GET"),
 		same(401, remit, "a bad token", get, "authorization: Bearer TOKENx"),
 		same(401, remit, "a certificate by header", get, "authorization:", "x-forwarded-client-cert: By=spiffe://a;URI=spiffe://cluster.local/ns/agents/sa/support-agent"),
 		same(401, remit, "two tokens", get, "authorization: Bearer TOKEN", "authorization: Bearer TOKEN"),

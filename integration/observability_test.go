@@ -349,7 +349,7 @@ func (w *watched) draw(t *testing.T) {
 	if err := json.Unmarshal(text, &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	queries := expressions(dashboard)
+	queries := append(expressions(dashboard), variables(string(text))...)
 	if len(queries) < 50 {
 		t.Fatalf("found %d queries: the search is broken", len(queries))
 	}
@@ -359,6 +359,17 @@ func (w *watched) draw(t *testing.T) {
 			t.Errorf("%s has no answer: %v", query, err)
 		}
 	}
+}
+
+// labelValues is what a variable of the dashboard asks for.
+var labelValues = regexp.MustCompile(`"definition": "label_values\((\w+), (\w+)\)"`)
+
+// variables are queries that have an answer where a dashboard's variables have one.
+func variables(dashboard string) (all []string) {
+	for _, asked := range labelValues.FindAllStringSubmatch(dashboard, -1) {
+		all = append(all, fmt.Sprintf("count by (%s) (%s)", asked[2], asked[1]))
+	}
+	return all
 }
 
 // expressions are the values of all members "expr" of a JSON value.

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,14 +42,7 @@ type promise struct {
 // Every fact, trap and invariant has a guard that is taken out and a test that
 // exists, or the reason why it needs none; and the table in README.md says so.
 func TestThePromises(t *testing.T) {
-	text, err := os.ReadFile("testdata/promises.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var promises []promise
-	if err := yaml.UnmarshalWithOptions(text, &promises, yaml.Strict()); err != nil {
-		t.Fatal(err)
-	}
+	promises := readPromises(t)
 	guards, seen := readGuards(t), make(map[string]bool)
 	tests := testsByPackage(t)
 	for i := range promises {
@@ -65,6 +59,18 @@ func TestThePromises(t *testing.T) {
 		}
 	}
 	freshTable(t, promises)
+}
+
+func readPromises(t *testing.T) (promises []promise) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/promises.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalWithOptions(text, &promises, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	return promises
 }
 
 // check holds a promise to its form and to the guards that there are.
@@ -90,10 +96,22 @@ func (p *promise) check(t *testing.T, guards []guard) {
 		t.Errorf("%s: it needs guards, or the reason why there is none", p.ID)
 	}
 	for _, name := range p.Guards {
-		if !slices.ContainsFunc(guards, func(g guard) bool { return g.Guard == name }) {
+		i := slices.IndexFunc(guards, func(g guard) bool { return g.Guard == name })
+		switch {
+		case i < 0:
 			t.Errorf("%s: guards.yaml has no guard %q", p.ID, name)
+		case p.Invariant == 0 && !slices.ContainsFunc(p.Tests, guards[i].failsWithout):
+			t.Errorf("%s: none of its tests is the one that fails without %q (%s of %s)", p.ID, name, guards[i].Run, guards[i].Package)
 		}
 	}
+}
+
+// failsWithout reports whether a test, named with its package, is among those
+// that must fail when the guard is gone.
+func (g guard) failsWithout(test string) bool {
+	end := strings.LastIndexByte(test, '.')
+	matched, err := regexp.MatchString(g.Run, test[end+1:])
+	return err == nil && matched && "./"+test[:end] == g.Package
 }
 
 // testsByPackage are all tests of the module, as "pdp/state.TestX".

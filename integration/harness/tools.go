@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -132,13 +133,19 @@ func answering[In any](up *Upstream, do func(In) string) mcp.ToolHandlerFor[In, 
 }
 
 // StartAPI starts a plain HTTP API: it answers every request with an [Echo].
-// `?fail=1` makes it answer 500, `?hang=1` not at all while its caller waits.
+// `?fail=1` makes it answer 500, `?hang=1` not at all while its caller waits, and
+// `?stream=1` with an event, while its caller waits for the next.
 func StartAPI() (*Upstream, error) {
 	up := &Upstream{}
 	return up, up.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		up.Calls.Add(1)
 		w.Header().Set("content-type", "application/json")
-		if r.URL.Query().Get("hang") != "" {
+		if r.URL.Query().Get("stream") != "" {
+			w.Header().Set("content-type", "text/event-stream")
+			io.WriteString(w, "data: {}\n\n")
+			http.NewResponseController(w).Flush()
+		}
+		if r.URL.Query().Get("hang") != "" || r.URL.Query().Get("stream") != "" {
 			<-r.Context().Done()
 			return
 		}

@@ -40,6 +40,7 @@ func TestReferenceIsFresh(t *testing.T) {
 		}
 	}
 	c.fill()
+	fillWhatIsNamed(c)
 	defaults := make(map[string]string)
 	for _, l := range leaves(reflect.ValueOf(c), false) {
 		defaults[strings.ReplaceAll(l.key, "[0]", "[]")] = fallback(l.at())
@@ -61,6 +62,22 @@ func TestReferenceIsFresh(t *testing.T) {
 	}
 	if Reference() != r.text.String() {
 		t.Error("reference.md is not fresh: go test ./pdp/config -run TestReferenceIsFresh -update")
+	}
+}
+
+// fillWhatIsNamed fills in the defaults of what is there only where something else
+// has a name: with every text that has no default, which are then taken away.
+func fillWhatIsNamed(c *Config) {
+	var named []reflect.Value
+	for _, l := range leaves(reflect.ValueOf(c), false) {
+		if v := l.at(); v.Kind() == reflect.String && v.Len() == 0 {
+			v.SetString("x")
+			named = append(named, v)
+		}
+	}
+	c.fill()
+	for _, v := range named {
+		v.SetString("")
 	}
 }
 

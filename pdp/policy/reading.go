@@ -58,12 +58,9 @@ func (w *walk) next(parent *reading, name string, index int, v value.Value) *rea
 	return r
 }
 
-// end ends a walk: no reading of it may be used any more.
+// end ends a walk: no reading of it may be used any more. What they were of is
+// left where it is until other readings take their place.
 func (w *walk) end() {
-	for i := range w.used {
-		w.rooms[i/roomy][i%roomy].of = value.Nothing
-	}
-	clear(w.names[:cap(w.names)])
 	w.mistakes, w.used = nil, 0
 	if len(w.rooms) <= kept {
 		walks.Put(w)

@@ -11,7 +11,8 @@ import (
 const (
 	maxLabels      = 64
 	maxCredentials = 64
-	maxRecent      = 64
+	maxRecent      = 64 // that a policy may see; up to spareRecent more are kept
+	spareRecent    = 16
 	maxFlights     = 4096 // of a partition
 )
 
@@ -159,8 +160,8 @@ func (s *Session) act(fx *Effects, e *Entry) {
 	if fp := fx.Action.Credential; fp != "" && !slices.Contains(s.Credentials, fp) && len(s.Credentials) < maxCredentials {
 		s.Credentials = append(s.Credentials, fp)
 	}
-	if len(s.Recent) >= maxRecent {
-		s.Recent = slices.Delete(s.Recent, 0, 1)
+	if len(s.Recent) >= maxRecent+spareRecent { // several at once: all others move
+		s.Recent = slices.Delete(s.Recent, 0, spareRecent+1)
 	}
 	s.Recent = append(s.Recent, Recent{
 		At: e.At, Seq: e.Seq, Effect: fx.Action.Effect, Operation: fx.Action.Operation, Level: fx.Action.Level,

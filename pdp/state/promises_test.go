@@ -364,19 +364,23 @@ func TestLabelsAndSessions(t *testing.T) {
 // verifies.
 func TestEveryDecisionIsRecordedOnce(t *testing.T) {
 	d := newDesk(t)
-	want := make(map[string]bool)
+	want := make(map[string]pdp.Effect)
 	for i := range 20 {
 		effect := pdp.Effect(i % 3)
 		d.verdict = func(value.Value) pdp.Verdict { return pdp.Verdict{Effect: effect} }
 		if i == 10 {
 			d.agent = pdp.Agent{}
 		}
-		want[d.ask("/x").ID] = true
+		answered := d.ask("/x")
+		want[answered.ID] = answered.Effect
 	}
 	records := make(map[string]int)
 	err := d.reader.Entries(context.Background(), 0, func(_ state.Position, e *state.Entry) error {
 		if e.Record != nil {
 			records[e.Record.ID]++
+			if e.Record.Effect != want[e.Record.ID] {
+				t.Errorf("decision %s was %v, and its record says %v", e.Record.ID, want[e.Record.ID], e.Record.Effect)
+			}
 			if (e.Record.Agent.ID != "") != (e.Effects != nil) {
 				t.Errorf("decision %s: effects and record are not one entry", e.Record.ID)
 			}

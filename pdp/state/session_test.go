@@ -42,6 +42,18 @@ func TestWhoseSession(t *testing.T) {
 	}
 }
 
+// What a client can choose selects no session, and begins none.
+func TestWhatAClientChoosesSelectsNoSession(t *testing.T) {
+	r := newRoom(t, plan{})
+	first := r.session()
+	for _, name := range []string{"mcp-session-id", "traceparent", "x-request-id", "x-remit-session", "sid"} {
+		d, _ := r.ask(question{verdict: pdp.Verdict{Effect: pdp.Allow}, envelope: pdp.Envelope{Headers: pdp.Headers{{Name: name, Value: "other"}}}})
+		if d.Effect != pdp.Allow || d.Session != first {
+			t.Errorf("%s makes it session %q after %q: %+v", name, d.Session, first, d.Reasons)
+		}
+	}
+}
+
 // The limits are closed: at exactly its idle time or age a session goes on.
 func TestSessionsEnd(t *testing.T) {
 	for _, c := range []struct {

@@ -42,10 +42,10 @@ var initialLexicon = func() (l lexicon) {
 // reset makes l the initial lexicon again.
 func (l *lexicon) reset() {
 	if cap(l.words) < maxWords {
-		l.words = make([]string, 0, maxWords)
+		l.words = append(make([]string, 0, maxWords), initialLexicon.words...)
 	}
-	clear(l.words[min(len(commonWords), len(l.words)):]) // what was remembered is let go
-	l.words = append(l.words[:0], initialLexicon.words...)
+	clear(l.words[len(commonWords):]) // what was remembered is let go
+	l.words = l.words[:len(commonWords)]
 	l.slots = initialLexicon.slots
 }
 

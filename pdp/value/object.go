@@ -43,13 +43,21 @@ const few = 8
 
 // Get returns member name, or undefined.
 func (m Members) Get(name string) Value {
+	if i, ok := m.Find(name); ok {
+		return m[i].Value
+	}
+	return Nothing
+}
+
+// Find returns where member name is, and whether it is there.
+func (m Members) Find(name string) (i int, ok bool) {
 	if len(m) <= few {
 		for i := range m {
 			if m[i].Name == name {
-				return m[i].Value
+				return i, true
 			}
 		}
-		return Nothing
+		return 0, false
 	}
 	low, high := 0, len(m)
 	for low < high { // by hand, because a search by function copies whole members
@@ -59,10 +67,7 @@ func (m Members) Get(name string) Value {
 			high = middle
 		}
 	}
-	if low == len(m) || m[low].Name != name {
-		return Nothing
-	}
-	return m[low].Value
+	return low, low < len(m) && m[low].Name == name
 }
 
 // Range visits every member in the order of names.
@@ -115,7 +120,7 @@ func (v Value) Copy() Value {
 			items[i] = item.Copy()
 		}
 		return List(items...)
-	case Members:
+	case Members, *Members:
 		return v
 	default:
 		var all []Member

@@ -142,6 +142,7 @@ func TestTheGuardReplacesWhatIsNotExplicit(t *testing.T) {
 		"a status of a text":   bytes([]byte("\x0a\x02\x12\x00"), ok),
 		"a status spelt out":   bytes([]byte("\x0a\x02\x08\x00"), ok),
 		"an error response":    bytes(status, []byte("\x2a\x00")),
+		"an error of a denial": bytes(forbidden, []byte("\x2a\x00")),
 		"an unknown field":     bytes(status, ok, []byte("\x7a\x00")),
 		"another encoding":     bytes(status, ok, []byte("\x20\x01")),
 		"cut off":              bytes(status, ok, []byte("\x22\x05ab")),
@@ -248,9 +249,13 @@ func TestDenials(t *testing.T) {
 			{"newer tool", pdp.OutOfScope, newer, 200, "result"},
 			{"other method", pdp.OutOfScope, list, 200, "error"},
 		} {
-			r := check(t, read, func(context.Context, *pdp.Envelope) pdp.Decision {
+			answer := check(t, read, func(context.Context, *pdp.Envelope) pdp.Decision {
 				return pdp.Decision{ID: "id", Class: c.class, Reply: c.reply, Retry: 1500 * time.Millisecond, Reasons: []pdp.Reason{{Code: "why", Message: "because"}}}
-			}).GetDeniedResponse()
+			})
+			r := answer.GetDeniedResponse()
+			if !denies(answer) { // whatever its HTTP status
+				t.Errorf("%s is no denial: %v", c.name, answer)
+			}
 			if int(r.GetStatus().GetCode()) != c.status {
 				t.Errorf("%s: status %d, want %d", c.name, r.GetStatus().GetCode(), c.status)
 			}

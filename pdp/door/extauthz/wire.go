@@ -27,7 +27,7 @@ type wireCheck struct {
 func fromWire(message string) (e *pdp.Envelope, plain bool) {
 	w := &wireCheck{Envelope: pdp.Envelope{Network: true, HeadersJoined: true, Metadata: noMetadata}}
 	w.Headers = w.lines[:0]
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -46,7 +46,7 @@ func fromWire(message string) (e *pdp.Envelope, plain bool) {
 }
 
 func (w *wireCheck) attributes(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1 << 10}
+	c := wire.Cursor{Of: message, Repeated: 1 << 10}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -81,7 +81,7 @@ func (w *wireCheck) attributes(message string) (plain bool) {
 }
 
 func (w *wireCheck) request(message string) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -99,7 +99,7 @@ func (w *wireCheck) request(message string) (plain bool) {
 }
 
 func (w *wireCheck) http(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1 << 3}
+	c := wire.Cursor{Of: message, Repeated: 1 << 3}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -166,7 +166,7 @@ func (w *wireCheck) maybeThere(name string) bool {
 
 // raw adds the lines of a HeaderMap, which are in the order they were sent.
 func (w *wireCheck) raw(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1 << 1}
+	c := wire.Cursor{Of: message, Repeated: 1 << 1}
 	if message != "" {
 		c.Expect(len(w.Headers) == 0) // not in both forms
 		w.HeadersJoined = false
@@ -186,7 +186,7 @@ func (w *wireCheck) raw(message string) (plain bool) {
 
 // readLine reads a HeaderValue.
 func readLine(message string) (h pdp.Header, plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	var raw string
 	for c.Next() {
 		switch c.Tag {
@@ -208,7 +208,7 @@ func readLine(message string) (h pdp.Header, plain bool) {
 
 // readSession reads an AttributeContext.TLSSession.
 func readSession(message string) (sni string, plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -222,7 +222,7 @@ func readSession(message string) (sni string, plain bool) {
 
 // readTime reads a Timestamp.
 func readTime(message string) (t time.Time, plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	var seconds int64
 	var nanos int32
 	for c.Next() {

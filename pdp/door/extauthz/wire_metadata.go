@@ -27,7 +27,7 @@ type wireMap struct {
 // Get implements [value.Object]. Of several members of one name the last counts,
 // as in protobuf.
 func (m wireMap) Get(name string) (v value.Value) {
-	for c := (wire.Cursor{Rest: m.message, Repeated: 1 << 1}); c.Next(); {
+	for c := (wire.Cursor{Of: m.message, Repeated: 1 << 1}); c.Next(); {
 		if key, member, _ := wire.ReadMember(c.Message()); key == name {
 			v = m.read(member)
 		}
@@ -39,7 +39,7 @@ func (m wireMap) Get(name string) (v value.Value) {
 // is another one every time.
 func (m wireMap) Range(visit func(string, value.Value) bool) {
 	var all []value.Member
-	for c := (wire.Cursor{Rest: m.message, Repeated: 1 << 1}); c.Next(); {
+	for c := (wire.Cursor{Of: m.message, Repeated: 1 << 1}); c.Next(); {
 		key, member, _ := wire.ReadMember(c.Message())
 		all = append(all, value.M(key, m.read(member)))
 	}
@@ -52,7 +52,7 @@ func readStructure(message string) value.Value { return value.From(wireMap{messa
 // readValue reads a plain google.protobuf.Value.
 func readValue(message string) (v value.Value) {
 	v = value.NullValue()
-	for c := (wire.Cursor{Rest: message}); c.Next(); {
+	for c := (wire.Cursor{Of: message}); c.Next(); {
 		switch c.Tag {
 		case 1<<3 | wire.AsVarint:
 			c.Number() // null has one value
@@ -74,7 +74,7 @@ func readValue(message string) (v value.Value) {
 // readList reads a plain google.protobuf.ListValue.
 func readList(message string) value.Value {
 	items := []value.Value{}
-	for c := (wire.Cursor{Rest: message, Repeated: 1 << 1}); c.Next(); {
+	for c := (wire.Cursor{Of: message, Repeated: 1 << 1}); c.Next(); {
 		items = append(items, readValue(c.Message()))
 	}
 	return value.List(items...)

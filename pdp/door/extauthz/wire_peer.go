@@ -7,7 +7,7 @@ import (
 
 // readPeer reads an AttributeContext.Peer.
 func readPeer(message string, p *pdp.Peer) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:

@@ -16,7 +16,7 @@ const usual = 512
 // The numbers in it are those of envoy/service/accesslog/v3/als.proto and
 // envoy/data/accesslog/v3/accesslog.proto.
 func fromWire(message string) (entries []entry, plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 2<<3 | wire.AsText: // http_logs
@@ -33,7 +33,7 @@ func fromWire(message string) (entries []entry, plain bool) {
 // readEntries reads an HTTPAccessLogEntries.
 func readEntries(message string) (entries []entry, plain bool) {
 	entries = make([]entry, 0, len(message)/usual+1)
-	c := wire.Cursor{Rest: message, Repeated: 1 << 1}
+	c := wire.Cursor{Of: message, Repeated: 1 << 1}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -48,7 +48,7 @@ func readEntries(message string) (entries []entry, plain bool) {
 
 // read reads an HTTPAccessLogEntry.
 func (e *entry) read(message string) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
@@ -68,7 +68,7 @@ func (e *entry) read(message string) (plain bool) {
 
 // readCommon reads an AccessLogCommon.
 func (e *entry) readCommon(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1 << 22}
+	c := wire.Cursor{Of: message, Repeated: 1 << 22}
 	for c.Next() {
 		switch c.Tag {
 		case 13<<3 | wire.AsText: // upstream_remote_address
@@ -111,7 +111,7 @@ const flags = (1<<29 - 1<<1) &^ (1 << 13)
 
 // readFlags reads a ResponseFlags.
 func (e *entry) readFlags(message string) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 2<<3 | wire.AsVarint, // no_healthy_upstream
@@ -131,7 +131,7 @@ func (e *entry) readFlags(message string) (plain bool) {
 
 // readRequest reads an HTTPRequestProperties.
 func (e *entry) readRequest(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1 << 13}
+	c := wire.Cursor{Of: message, Repeated: 1 << 13}
 	for c.Next() {
 		switch c.Tag {
 		case 3<<3 | wire.AsText:
@@ -147,7 +147,7 @@ func (e *entry) readRequest(message string) (plain bool) {
 
 // readResponse reads an HTTPResponseProperties.
 func (e *entry) readResponse(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1<<4 | 1<<5}
+	c := wire.Cursor{Of: message, Repeated: 1<<4 | 1<<5}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText: // response_code

@@ -68,7 +68,7 @@ func passNumber(c *wire.Cursor, fields uint64) {
 // areNumbers looks through a message of numbers alone, that are among fields: a
 // Timestamp, a Duration, an Unauthorized.
 func areNumbers(message string, fields uint64) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		passNumber(&c, fields)
 	}
@@ -77,7 +77,7 @@ func areNumbers(message string, fields uint64) (plain bool) {
 
 // readNumber reads a google.protobuf.UInt32Value.
 func readNumber(message string) (n uint32, plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsVarint:
@@ -91,7 +91,7 @@ func readNumber(message string) (n uint32, plain bool) {
 
 // isTLS looks through a TLSProperties.
 func isTLS(message string) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsVarint: // tls_version
@@ -112,7 +112,7 @@ func isTLS(message string) (plain bool) {
 
 // isCertificate looks through a TLSProperties.CertificateProperties.
 func isCertificate(message string) (plain bool) {
-	c := wire.Cursor{Rest: message, Repeated: 1 << 1}
+	c := wire.Cursor{Of: message, Repeated: 1 << 1}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText: // subject_alt_name
@@ -128,7 +128,7 @@ func isCertificate(message string) (plain bool) {
 
 // isAltName looks through a SubjectAltName, a URI or a DNS name.
 func isAltName(message string) (plain bool) {
-	c := wire.Cursor{Rest: message}
+	c := wire.Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText, 2<<3 | wire.AsText:

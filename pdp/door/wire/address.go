@@ -20,7 +20,7 @@ const (
 
 // ReadAddress reads an Address: a socket's or a pipe's.
 func ReadAddress(message string) (a Address, plain bool) {
-	c := Cursor{Rest: message}
+	c := Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsText:
@@ -38,7 +38,7 @@ func ReadAddress(message string) (a Address, plain bool) {
 
 // readSocket reads a SocketAddress.
 func (a *Address) readSocket(message string) (plain bool) {
-	c := Cursor{Rest: message}
+	c := Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsVarint: // TCP or UDP
@@ -56,7 +56,7 @@ func (a *Address) readSocket(message string) (plain bool) {
 
 // readPipe reads a Pipe.
 func (a *Address) readPipe(message string) (plain bool) {
-	c := Cursor{Rest: message}
+	c := Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsText:

@@ -19,8 +19,11 @@ import (
 // that is not expected, one with another encoding than its own, text that is not
 // UTF-8, bytes that are no message. Those are for the generated types.
 type Cursor struct {
-	// Rest is what has not been read yet: the message, to begin with.
-	Rest string
+	// Of is the message, and at how far it was read. It stays as it is: a place in
+	// it is moved on more cheaply than a slice of it, most of all while the
+	// collector has to be told of every pointer that changes.
+	Of string
+	at int
 	// Tag is that of the current field: its number and its encoding.
 	Tag Tag
 	// Repeated are the fields that may come more than once, and Seen those that
@@ -47,7 +50,7 @@ const numbers = 64
 // Next moves on to the next field. It returns false at the end of the message,
 // and where the cursor gives up.
 func (c *Cursor) Next() bool {
-	if c.Rest == "" || c.Unusual {
+	if c.at >= len(c.Of) || c.Unusual {
 		return false
 	}
 	c.Tag = Tag(c.Number())
@@ -66,42 +69,45 @@ func (c *Cursor) Next() bool {
 
 // Number is the value of the current field, encoded as a varint.
 func (c *Cursor) Number() uint64 {
-	if c.Rest != "" && c.Rest[0] < 0x80 { // most are one byte
-		n := c.Rest[0]
-		c.Rest = c.Rest[1:]
+	if c.at < len(c.Of) && c.Of[c.at] < 0x80 { // most are one byte
+		n := c.Of[c.at]
+		c.at++
 		return uint64(n)
 	}
-	n, size := protowire.ConsumeVarint([]byte(c.Rest)) // the compiler makes no copy
+	n, size := protowire.ConsumeVarint([]byte(c.Of[c.at:])) // the compiler makes no copy
 	if size < 0 {
-		c.Unusual, c.Rest = true, ""
+		c.giveUp()
 		return 0
 	}
-	c.Rest = c.Rest[size:]
+	c.at += size
 	return n
 }
 
 // Double is the value of the current field, encoded in 8 bytes.
 func (c *Cursor) Double() float64 {
-	bits, size := protowire.ConsumeFixed64([]byte(c.Rest))
+	bits, size := protowire.ConsumeFixed64([]byte(c.Of[c.at:]))
 	if size < 0 {
-		c.Unusual, c.Rest = true, ""
+		c.giveUp()
 		return 0
 	}
-	c.Rest = c.Rest[size:]
+	c.at += size
 	return math.Float64frombits(bits)
 }
 
 // Message is the value of the current field: a message, or bytes.
 func (c *Cursor) Message() string {
 	size := c.Number()
-	if size > uint64(len(c.Rest)) {
-		c.Unusual, c.Rest = true, ""
+	if size > uint64(len(c.Of)-c.at) {
+		c.giveUp()
 		return ""
 	}
-	m := c.Rest[:size]
-	c.Rest = c.Rest[size:]
-	return m
+	from := c.at
+	c.at += int(size)
+	return c.Of[from:c.at]
 }
+
+// giveUp leaves the rest unread.
+func (c *Cursor) giveUp() { c.Unusual, c.at = true, len(c.Of) }
 
 // Text is the value of the current field: a string, which is UTF-8.
 func (c *Cursor) Text() string {

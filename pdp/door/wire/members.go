@@ -22,7 +22,7 @@ func ReadMember(message string) (name, member string, plain bool) {
 
 // readMember reads a member of a map, keyed by text; has says that there is a value.
 func readMember(message string) (name, v string, has, plain bool) {
-	c := Cursor{Rest: message}
+	c := Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsText:
@@ -40,7 +40,7 @@ func readMember(message string) (name, v string, has, plain bool) {
 // google.protobuf.Struct and of envoy.config.core.v3.Metadata are, and returns
 // the member of a name, "" for none. Of several the last counts, as in protobuf.
 func Lookup(message, name string, isPlain func(member string) bool) (found string, plain bool) {
-	c := Cursor{Rest: message, Repeated: 1 << 1}
+	c := Cursor{Of: message, Repeated: 1 << 1}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsText:
@@ -73,7 +73,7 @@ func isValue(message string, nesting int) (plain bool) {
 		return false
 	}
 	isInner := func(m string) bool { return isValue(m, nesting-1) }
-	c := Cursor{Rest: message}
+	c := Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsVarint, 4<<3 | AsVarint:
@@ -95,7 +95,7 @@ func isValue(message string, nesting int) (plain bool) {
 
 // isList looks through a google.protobuf.ListValue.
 func isList(message string, isPlain func(item string) bool) (plain bool) {
-	c := Cursor{Rest: message, Repeated: 1 << 1}
+	c := Cursor{Of: message, Repeated: 1 << 1}
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | AsText:
@@ -110,7 +110,7 @@ func isList(message string, isPlain func(item string) bool) (plain bool) {
 // TextOf returns the text of a plain google.protobuf.Value, "" of one that is of
 // another kind.
 func TextOf(message string) string {
-	c := Cursor{Rest: message}
+	c := Cursor{Of: message}
 	if c.Next() && c.Tag == 3<<3|AsText {
 		return c.Message()
 	}

@@ -33,7 +33,7 @@ func marshal(t *testing.T, m proto.Message) string {
 // A cursor gives up on what a plain message does not have.
 func TestCursorGivesUp(t *testing.T) {
 	read := func(message []byte) (texts []string, plain bool) {
-		c := Cursor{Rest: string(message), Repeated: 1 << 2}
+		c := Cursor{Of: string(message), Repeated: 1 << 2}
 		for c.Next() {
 			switch c.Tag {
 			case 1<<3 | AsText, 2<<3 | AsText:

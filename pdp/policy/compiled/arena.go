@@ -40,8 +40,7 @@ func (a *arena) list(room int) *list {
 	return a.lists[a.l-1]
 }
 
-// reset takes everything back. What it held is let go of, and so is what grew
-// beyond the usual.
+// reset takes everything back; what grew beyond the usual is let go of.
 func (a *arena) reset() {
 	if a.d > maxKept || a.s > maxKept || a.l > maxKept {
 		*a = arena{}
@@ -52,26 +51,20 @@ func (a *arena) reset() {
 			a.dicts[i] = newDict(0)
 			continue
 		}
-		clear(d.keys)
-		clear(d.vals)
-		*d = dict{keys: d.keys[:0], vals: d.vals[:0], sorted: true}
+		d.empty()
 	}
 	for i, m := range a.sets[:a.s] {
 		if cap(m.items) > maxRoom {
 			a.sets[i] = newMembers(0)
 			continue
 		}
-		clear(m.items)
-		clear(m.view)
-		*m = members{items: m.items[:0], view: m.view[:0], sorted: true}
+		m.empty()
 	}
 	for i, l := range a.lists[:a.l] {
 		if cap(l.items) > maxRoom {
 			a.lists[i] = &list{}
 			continue
 		}
-		clear(l.items)
-		clear(l.view)
 		l.items, l.view = l.items[:0], l.view[:0]
 	}
 	a.d, a.s, a.l = 0, 0, 0

@@ -18,8 +18,11 @@ type compiler struct {
 	slots    map[path]int
 	// dynamic finds functions at run time: plainly, and where data is replaced.
 	dynamic [2]*mapping
-	strict  bool
-	problem *Unplanned
+	// readsData says that an evaluation may ask for data as a whole; statements
+	// that read a part of it have that part.
+	readsData bool
+	strict    bool
+	problem   *Unplanned
 }
 
 // Unplanned says what of a policy this engine cannot do, and where it stands.
@@ -70,6 +73,9 @@ func assemble(policy *ir.Policy, data val, o Options) (*Program, error) {
 	p.paths = len(c.slots)
 	if c.problem != nil {
 		return nil, c.problem
+	}
+	if !c.readsData {
+		p.data = val{} // what no statement has is let go
 	}
 	return p, nil
 }

@@ -61,7 +61,7 @@ func (f *fn) make(c *code, target ir.Local, empty func(f *frame) val) {
 func (f *fn) assignVar(c *code, source ir.Operand, target ir.Local) {
 	from := f.operand(source)
 	if from.kind == isConstant {
-		f.assign(c, target, from.constant)
+		f.assign(c, target, from.is())
 		return
 	}
 	f.assignCopy(target, *source.Value.(*ir.Local))

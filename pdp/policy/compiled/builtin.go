@@ -49,7 +49,7 @@ func (f *fn) builtin(c *code, s *ir.CallStmt) {
 func answer(own native, args []operand) val {
 	in := make([]val, len(args))
 	for i := range args {
-		if in[i] = args[i].constant; args[i].kind != isConstant {
+		if in[i] = args[i].is(); args[i].kind != isConstant {
 			return val{}
 		}
 	}

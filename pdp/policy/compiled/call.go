@@ -57,19 +57,22 @@ func (f *fn) callRule(c *code, callee *function, result ir.Local) {
 }
 
 func (f *fn) callFunction(c *code, callee *function, args []operand, result ir.Local) {
-	to := -1
-	if f.isLive(result) {
-		to = f.local(result)
+	if !f.isLive(result) {
+		c.do(func(f *frame) signal {
+			if s := callee.with(f, args, &f.spare); s != next {
+				return s
+			}
+			return goOn(f.spare.defined())
+		})
+		return
 	}
+	to := f.local(result)
 	c.do(func(f *frame) signal {
-		v, s := callee.with(f, args)
-		if s != next {
+		into := &f.l[to]
+		if s := callee.with(f, args, into); s != next {
 			return s
 		}
-		if to >= 0 {
-			f.l[to] = v
-		}
-		return goOn(v.defined())
+		return goOn(into.defined())
 	})
 }
 

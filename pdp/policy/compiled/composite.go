@@ -45,6 +45,14 @@ func newDict(n int) *dict {
 	return &dict{keys: make([]val, 0, n), vals: make([]val, 0, n), sorted: true}
 }
 
+// empty makes d what newDict makes, but for the room.
+func (d *dict) empty() {
+	if d.index.first != nil {
+		d.index = table{}
+	}
+	d.keys, d.vals, d.sorted, d.odd = d.keys[:0], d.vals[:0], true, false
+}
+
 func (d *dict) find(key *val) int {
 	if len(d.keys) <= small {
 		for i := range d.keys {
@@ -123,6 +131,14 @@ type members struct {
 }
 
 func newMembers(n int) *members { return &members{items: make([]val, 0, n), sorted: true} }
+
+// empty makes m what newMembers makes, but for the room.
+func (m *members) empty() {
+	if m.index.first != nil {
+		m.index = table{}
+	}
+	m.items, m.view, m.sorted = m.items[:0], m.view[:0], true
+}
 
 func (m *members) has(v *val) bool {
 	if len(m.items) <= small {
@@ -225,7 +241,8 @@ func get(v, key val) val {
 		}
 	case value.Object:
 		if key.k == str {
-			return fromView(of.Get(key.s))
+			member := of.Get(key.s)
+			return fromView(&member)
 		}
 	}
 	return val{}
@@ -275,7 +292,7 @@ func each(v val, visit func(key, item val) bool) {
 		}
 	case value.Object:
 		for _, m := range sortedView(of) {
-			if !visit(ofStr(m.Name), fromView(m.Value)) {
+			if !visit(ofStr(m.Name), fromView(&m.Value)) {
 				return
 			}
 		}

@@ -41,9 +41,9 @@ func (f *fn) compared(c *code, left, right ir.Operand, want bool) {
 	if b.kind != isConstant {
 		a, b = b, a
 	}
-	switch text := b.constant; {
+	switch text := b.is(); {
 	case a.kind == isConstant && b.kind == isConstant:
-		c.settled(equal(a.constant, text) == want)
+		c.settled(equal(a.is(), text) == want)
 	case text.k == str && want:
 		c.check(func(f *frame) signal { v := a.at(f); return goOn(v.k == str && v.s == text.s) })
 	case text.k == boolean:
@@ -56,7 +56,7 @@ func (f *fn) compared(c *code, left, right ir.Operand, want bool) {
 func (f *fn) is(c *code, source ir.Operand, k kind) {
 	from := f.operand(source)
 	if from.kind == isConstant {
-		c.settled(from.constant.k == k)
+		c.settled(from.is().k == k)
 		return
 	}
 	c.check(func(f *frame) signal { return goOn(from.at(f).k == k) })
@@ -66,7 +66,7 @@ func (f *fn) definedness(c *code, l ir.Local, want bool) {
 	from := f.localOperand(l)
 	switch from.kind {
 	case isConstant:
-		c.settled(from.constant.defined() == want)
+		c.settled(from.is().defined() == want)
 	case isPath, isResult: // what was undefined ended the block
 		c.settled(want)
 	default:
@@ -110,7 +110,7 @@ func (f *fn) tests(c *code, s *ir.CallStmt, following ir.Stmt) bool {
 	a, b := f.operand(s.Args[0]), f.operand(s.Args[1])
 	f.learn(s.Result)
 	if a.kind == isConstant && b.kind == isConstant {
-		if answer, ok := holds(&a.constant, &b.constant); ok {
+		if answer, ok := holds(a.constant, b.constant); ok {
 			c.settled(answer)
 			return true
 		}

@@ -112,13 +112,18 @@ func (f *fn) dot(c *code, s *ir.DotStmt) {
 		to = f.local(s.Target)
 	}
 	if name := key.is(); name.k == str {
-		look := f.sight()
+		look, name := f.sight(), &name
+		if to < 0 {
+			c.do(func(f *frame) signal {
+				f.see(source.at(f), name, &f.sights[look], &f.spare)
+				return goOn(f.spare.defined())
+			})
+			return
+		}
 		c.do(func(f *frame) signal {
-			var v val
-			f.see(source.at(f), &name, &f.sights[look], &v)
-			if to >= 0 {
-				f.l[to] = v
-			}
+			var v val // what is read may be where it goes
+			f.see(source.at(f), name, &f.sights[look], &v)
+			f.l[to] = v
 			return goOn(v.defined())
 		})
 		return

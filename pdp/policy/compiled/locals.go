@@ -160,24 +160,27 @@ const (
 	isData
 )
 
-// operand is what a statement works with.
+// operand is what a statement works with. It is small, and its methods take it by
+// value, so that a closure holds its operands in itself.
 type operand struct {
 	kind     operandKind
-	i        int // place of a local, slot of a path or of a result
-	constant val
+	i        int32 // place of a local, slot of a path or of a result
+	constant *val  // nil where it is none
 }
+
+func constantly(v val) operand { return operand{constant: &v} }
 
 func (f *fn) operand(o ir.Operand) operand {
 	switch v := o.Value.(type) {
 	case *ir.Local:
 		return f.localOperand(*v)
 	case *ir.StringIndex:
-		return operand{constant: ofStr(f.text(int(*v)))}
+		return constantly(ofStr(f.text(int(*v))))
 	case *ir.Bool:
-		return operand{constant: ofBool(bool(*v))}
+		return constantly(ofBool(bool(*v)))
 	default:
 		f.fail(nil, "an operand of type %T", v)
-		return operand{}
+		return constantly(val{})
 	}
 }
 
@@ -185,7 +188,7 @@ func (f *fn) operand(o ir.Operand) operand {
 func (f *fn) operandValue(o ir.Operand) val {
 	local, isLocal := o.Value.(*ir.Local)
 	if !isLocal {
-		return f.operand(o).constant
+		return f.operand(o).is()
 	}
 	if of, copied := f.copies[*local]; copied {
 		return f.known[of]
@@ -199,31 +202,32 @@ func (f *fn) localOperand(l ir.Local) operand {
 		l = of
 	}
 	if v, ok := f.known[l]; ok {
-		return operand{constant: v}
+		return constantly(v)
 	}
 	switch {
 	case l == ir.Input:
 		return operand{kind: isInput}
 	case l == ir.Data:
+		f.readsData = true
 		return operand{kind: isData}
 	}
 	if p, ok := f.inputs[l]; ok && p != "" && f.withs == 0 {
-		return operand{kind: isPath, i: f.slot(p)}
+		return operand{kind: isPath, i: int32(f.slot(p))}
 	}
 	if r, ok := f.results[l]; ok && f.withs == 0 {
-		return operand{kind: isResult, i: r.memo}
+		return operand{kind: isResult, i: int32(r.memo)}
 	}
-	return operand{kind: isLocal, i: f.reading(l)}
+	return operand{kind: isLocal, i: int32(f.reading(l))}
 }
 
 // at is where the value is: not to be changed, and there until the statement
 // has ended.
-func (o *operand) at(f *frame) *val {
+func (o operand) at(f *frame) *val {
 	switch o.kind {
 	case isLocal:
 		return &f.l[o.i]
 	case isConstant:
-		return &o.constant
+		return o.constant
 	case isPath:
 		return &f.paths[o.i].v
 	case isResult:
@@ -236,7 +240,12 @@ func (o *operand) at(f *frame) *val {
 }
 
 // of is the value itself.
-func (o *operand) of(f *frame) val { return *o.at(f) }
+func (o operand) of(f *frame) val { return *o.at(f) }
 
 // is returns the constant that an operand is, undefined where it is none.
-func (o *operand) is() val { return o.constant }
+func (o operand) is() val {
+	if o.constant == nil {
+		return val{}
+	}
+	return *o.constant
+}

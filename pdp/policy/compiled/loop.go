@@ -52,7 +52,7 @@ func (l *loop) run(f *frame) (out signal) {
 		}
 	case value.Object:
 		for _, m := range sortedView(of) {
-			key, item := ofStr(m.Name), fromView(m.Value)
+			key, item := ofStr(m.Name), fromView(&m.Value)
 			if out, again = l.round(f, &key, &item); !again {
 				break
 			}

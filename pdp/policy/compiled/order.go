@@ -81,7 +81,7 @@ func materialise(v val) *dict {
 	all := sortedView(v.of.(value.Object))
 	d := newDict(len(all))
 	for _, m := range all {
-		d.insert(ofStr(m.Name), fromView(m.Value))
+		d.insert(ofStr(m.Name), fromView(&m.Value))
 	}
 	return d
 }

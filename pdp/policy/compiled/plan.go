@@ -83,6 +83,6 @@ func ground(v value.Value) val {
 		v.Range(func(name string, item value.Value) bool { d.insert(ofStr(name), ground(item)); return true })
 		return ofDict(d)
 	default:
-		return fromView(v)
+		return fromView(&v)
 	}
 }

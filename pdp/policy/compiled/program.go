@@ -63,34 +63,37 @@ func (p *function) result(f *frame) (*val, signal) {
 	if m := &f.memo[p.memo]; m.known {
 		return &m.v, next
 	}
-	callee := f.enter(&p.body)
-	v, s := p.call(callee)
-	f.leave(callee)
 	m := &f.memo[p.memo]
-	*m = memo{s == next, v}
+	callee := f.enter(&p.body)
+	s := p.call(callee, &m.v)
+	f.leave(callee)
+	m.known = s == next
 	f.usedMemo = append(f.usedMemo, int32(p.memo))
 	return &m.v, s
 }
 
-// with calls with arguments of the caller's frame, those after the documents.
-func (p *function) with(f *frame, args []operand) (val, signal) {
+// with calls with arguments of the caller's frame, those after the documents, and
+// puts the result into into.
+func (p *function) with(f *frame, args []operand, into *val) signal {
 	callee := f.enter(&p.body)
 	for i := range args {
 		if to := p.params[i]; to >= 0 {
 			callee.l[to] = *args[i].at(f)
 		}
 	}
-	v, s := p.call(callee)
+	s := p.call(callee, into)
 	f.leave(callee)
-	return v, s
+	return s
 }
 
-// call evaluates a function whose arguments the caller has put into f.
-func (p *function) call(f *frame) (val, signal) {
-	r := f.run
-	if !r.step() {
-		return val{}, failed
+// call evaluates a function whose arguments the caller has put into f, and puts
+// the result into into; undefined where it has none.
+func (p *function) call(f *frame, into *val) signal {
+	if !f.step() {
+		return failed
 	}
+	*into = val{}
+	f.into = into
 	s := next
 	if p.index == nil {
 		for i := 0; i < len(p.blocks) && s < done; i++ {
@@ -100,11 +103,9 @@ func (p *function) call(f *frame) (val, signal) {
 		s = p.indexed(f)
 	}
 	if s == failed {
-		return val{}, failed
+		return failed
 	}
-	v := r.result
-	r.result = val{}
-	return v, next
+	return next
 }
 
 // indexed runs the blocks that can hold.

@@ -33,7 +33,6 @@ type run struct {
 	frames []*frame // by depth of calls
 	depth  int
 	top    int
-	high   int // how far the stack was used
 
 	// memo holds the results of functions of input and data alone, one slot a
 	// function; paths what was read of the input, one slot a path. Both are of
@@ -57,7 +56,8 @@ type run struct {
 	bytes    int
 	deadline time.Time
 	err      error
-	result   val
+	result   val // of the entry point
+	spare    val // a result that nobody reads
 	ctx      context.Context
 	// stop and timer end a builtin of OPA's that takes too long.
 	stop   topdown.Cancel
@@ -92,7 +92,8 @@ func newRun(p *Program) *run {
 // frame is one call: its locals, and the evaluation it belongs to.
 type frame struct {
 	*run
-	l []val
+	l    []val
+	into *val // where the result goes
 }
 
 // statement is one compiled statement.
@@ -112,7 +113,6 @@ func (r *run) enter(b *body) *frame {
 	f.l = r.stack[r.top : r.top+n : r.top+n]
 	clear(f.l[:b.undefs])
 	r.top += n
-	r.high = max(r.high, r.top)
 	r.depth++
 	return f
 }
@@ -134,20 +134,41 @@ func (r *run) fail(err error) signal {
 
 // see reads the member of v at a key that is a string.
 func (r *run) see(v, key *val, look *sight, into *val) {
-	object, ok := v.of.(value.Shaped)
-	if !ok {
+	switch object := v.of.(type) {
+	case *value.Members:
+		r.seeMember(*object, key.s, look, into)
+	case value.Members:
+		r.seeMember(object, key.s, look, into)
+	case *dict:
+		*into = get(*v, *key)
+	case value.Shaped:
+		if shape := object.Shape(); shape != look.shape {
+			at, has := shape.Find(key.s)
+			if !has {
+				*into = val{}
+				return
+			}
+			look.shape, look.at = shape, at
+		}
+		found := object.At(look.at)
+		r.show(&found, into)
+	default:
 		*into = r.get(v, key)
-		return
 	}
-	if shape := object.Shape(); shape != look.shape {
-		at, has := shape.Find(key.s)
+}
+
+// seeMember looks first where the member was the last time: what a client sends
+// again has the same members.
+func (r *run) seeMember(of value.Members, name string, look *sight, into *val) {
+	if look.at >= len(of) || of[look.at].Name != name {
+		at, has := of.Find(name)
 		if !has {
 			*into = val{}
 			return
 		}
-		look.shape, look.at = shape, at
+		look.shape, look.at = nil, at
 	}
-	r.show(object.At(look.at), into)
+	r.show(&of[look.at].Value, into)
 }
 
 // get is the member of a value at a key.
@@ -155,7 +176,8 @@ func (r *run) get(v, key *val) (found val) {
 	if view, ok := v.of.(value.Object); ok {
 		if _, made := view.(*dict); !made {
 			if key.k == str {
-				r.show(view.Get(key.s), &found)
+				member := view.Get(key.s)
+				r.show(&member, &found)
 			}
 			return found
 		}
@@ -164,16 +186,17 @@ func (r *run) get(v, key *val) (found val) {
 }
 
 // show is fromView with lists that are lent.
-func (r *run) show(v value.Value, into *val) {
+func (r *run) show(v *value.Value, into *val) {
 	if v.Kind() != value.Array {
-		*into = fromView(v)
+		into.take(v)
 		return
 	}
 	l := r.arena.list(v.Len())
 	*into = ofList(l)
-	for _, item := range v.Items() {
+	items := v.Items()
+	for i := range items {
 		l.items = append(l.items, val{})
-		r.show(item, &l.items[len(l.items)-1])
+		r.show(&items[i], &l.items[len(l.items)-1])
 	}
 }
 
@@ -229,7 +252,7 @@ func (p *Program) Eval(ctx context.Context, i int, q Question) (result value.Val
 // returns, whose error Read returns as well. What is kept of it is a copy
 // ([value.Value.Copy]).
 func (p *Program) Read(ctx context.Context, i int, q Question, read func(value.Value) error) error {
-	return p.eval(ctx, i, fromView(q.Input), q, read)
+	return p.eval(ctx, i, fromView(&q.Input), q, read)
 }
 
 func (p *Program) eval(ctx context.Context, i int, input val, q Question, read func(value.Value) error) error {
@@ -238,6 +261,7 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question, read f
 	r.program, r.limits, r.input, r.data = p, p.limits, input, p.data
 	r.ctx, r.deadline = ctx, q.Deadline
 	f := r.enter(&p.plans[i])
+	f.into = &r.result
 	for _, block := range p.plans[i].blocks {
 		if s := runBlock(block, f); s >= done {
 			break
@@ -250,36 +274,37 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question, read f
 }
 
 // release makes a run ready for the next evaluation. What it grew beyond the
-// usual is dropped.
+// usual is dropped. What it holds otherwise is left until something else takes its
+// place: nothing is read before it was written, and every pointer that is cleared
+// costs as much as one that is written.
 func (p *Program) release(r *run) {
-	if r.timer != nil {
-		r.timer.Stop()
-	}
-	if r.unhook != nil {
-		r.unhook()
+	if r.stop != nil {
+		r.letGo()
 	}
 	for _, i := range r.usedMemo {
-		r.memo[i] = memo{}
+		r.memo[i].known = false
 	}
 	for _, i := range r.usedPaths {
-		r.paths[i].memo = memo{}
+		r.paths[i].known = false
 	}
 	if len(r.stack) > 1<<14 {
-		r.stack, r.high = nil, 0
+		r.stack = nil
 	}
-	clear(r.stack[:min(r.high, len(r.stack))])
-	clear(r.args)
 	if cap(r.names) > 1<<8 {
 		r.names = nil
 	}
-	clear(r.names[:cap(r.names)])
 	r.arena.reset()
-	*r = run{
-		stack: r.stack, frames: r.frames, memo: r.memo, paths: r.paths, sights: r.sights, usedMemo: r.usedMemo[:0], usedPaths: r.usedPaths[:0],
-		arena: r.arena, args: r.args[:0], bits: r.bits[:0], names: r.names[:0],
-	}
-	for _, f := range r.frames {
-		f.l = nil
-	}
+	r.usedMemo, r.usedPaths, r.args, r.bits = r.usedMemo[:0], r.usedPaths[:0], r.args[:0], r.bits[:0]
+	r.depth, r.top, r.steps, r.bytes = 0, 0, 0, 0
+	r.input, r.result, r.ctx, r.err = val{}, val{}, nil, nil
 	p.runs.Put(r)
+}
+
+// letGo ends what a builtin of OPA's was given.
+func (r *run) letGo() {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	r.unhook()
+	r.stop, r.timer, r.unhook, r.time, r.cache = nil, nil, nil, nil, nil
 }

@@ -17,10 +17,10 @@ func (f *fn) statement(c *code, s ir.Stmt) {
 		c.do(func(*frame) signal { return out })
 	case *ir.ReturnLocalStmt:
 		from := f.localOperand(s.Source)
-		c.do(func(f *frame) signal { f.result = *from.at(f); return done })
+		c.do(func(f *frame) signal { *f.into = *from.at(f); return done })
 	case *ir.ResultSetAddStmt:
 		from := f.localOperand(s.Value)
-		c.do(func(f *frame) signal { f.result = get(from.of(f), ofStr("result")); return next })
+		c.do(func(f *frame) signal { *f.into = get(from.of(f), ofStr("result")); return next })
 	case *ir.ScanStmt:
 		f.scan(c, s)
 	case *ir.NotStmt:
@@ -149,7 +149,7 @@ func (f *fn) with(c *code, s *ir.WithStmt) {
 func (f *fn) replaced(s *ir.WithStmt) *code {
 	general, data, isKnown := f.general, f.known[ir.Data], !f.general
 	if s.Local == ir.Data {
-		f.general = true
+		f.general, f.readsData = true, true
 		delete(f.known, ir.Data)
 	}
 	f.learn(s.Local) // copies of it go on to hold what it was

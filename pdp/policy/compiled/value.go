@@ -104,31 +104,39 @@ type list struct {
 
 // fromView turns what the policy reads of a request into a val. Objects stay
 // views; arrays become lists of views.
-func fromView(v value.Value) val {
-	switch v.Kind() {
+func fromView(v *value.Value) (made val) {
+	made.take(v)
+	return made
+}
+
+// take is fromView in place.
+func (v *val) take(from *value.Value) {
+	switch from.Kind() {
 	case value.Null:
-		return val{k: null}
+		*v = val{k: null}
 	case value.Bool:
-		b, _ := v.Bool()
-		return ofBool(b)
+		b, _ := from.Bool()
+		*v = ofBool(b)
 	case value.Number:
-		if n, ok := v.Int(); ok {
-			return ofInt(n)
+		if n, ok := from.Int(); ok {
+			*v = val{k: number, whole: true, n: n}
+			return
 		}
-		text, _ := v.Literal()
-		return val{k: number, s: text}
+		text, _ := from.Literal()
+		*v = val{k: number, s: text}
 	case value.String:
-		return ofStr(v.Text())
+		*v = val{k: str, s: from.Text()}
 	case value.Array:
-		items := make([]val, v.Len())
-		for i, item := range v.Items() {
-			items[i] = fromView(item)
+		views := from.Items()
+		items := make([]val, len(views))
+		for i := range views {
+			items[i].take(&views[i])
 		}
-		return ofList(&list{items: items})
+		*v = ofList(&list{items: items})
 	case value.Map:
-		return val{k: object, of: v.Object()}
+		*v = val{k: object, of: from.Object()}
 	default:
-		return val{}
+		*v = val{}
 	}
 }
 

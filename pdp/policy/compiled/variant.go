@@ -73,7 +73,7 @@ func (v val) key() string {
 func (c *compiler) worthKnowing(args []operand) []val {
 	consts, any := make([]val, len(args)), false
 	for i := range args {
-		if v := args[i].constant; args[i].kind == isConstant && v.of == nil && len(v.s) <= maxConstant {
+		if v := args[i].is(); args[i].kind == isConstant && v.of == nil && len(v.s) <= maxConstant {
 			consts[i], any = v, true
 		}
 	}
@@ -97,7 +97,8 @@ func (c *compiler) fold(p *function) {
 	r := newRun(c.program)
 	r.program, r.limits, r.data, r.ctx = c.program, folding, c.program.data, context.Background()
 	f := r.enter(&p.body)
-	if v, s := p.call(f); s == next {
+	var v val
+	if p.call(f, &v) == next {
 		v = seal(kept(v))
 		p.folded = &v
 	} // else the evaluation that needs it will fail by itself

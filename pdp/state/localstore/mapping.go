@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,19 @@ func mapFile(f *os.File, size int64, writable bool) (mapping, error) {
 }
 
 func (m mapping) unmap() error { return unix.Munmap(m.bytes) }
+
+// unmapInPieces is unmap for a mapping that was written all over: to give thousands
+// of pages back takes the kernel tens of milliseconds, in which no thread of the
+// process gets a new page, such as the journal's next one. Errors lose nothing: the
+// pages are the kernel's.
+func (m mapping) unmapInPieces() {
+	const piece, pause = 256 << 10, time.Millisecond
+	for at := 0; at < len(m.bytes); at += piece {
+		unix.Madvise(m.bytes[at:min(at+piece, len(m.bytes))], unix.MADV_DONTNEED)
+		time.Sleep(pause)
+	}
+	m.unmap()
+}
 
 // word returns the word at offset, which must be a multiple of 8 within the
 // mapping: a mapping begins at a page, so the word is aligned.

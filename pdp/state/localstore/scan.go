@@ -202,17 +202,24 @@ func (s segmentFile) read(from state.Position, visit func(state.Position, uint8,
 	}
 	defer f.Close()
 	defer m.unmap()
-	offset := int64(segmentHead)
-	if uint64(from) > s.first+segmentHead {
-		offset = int64(uint64(from) - s.first)
-	}
-	at, end, err := scan(m, offset, func(offset int64, kind uint8, payload []byte) error {
-		return visit(state.Position(s.first)+state.Position(offset), kind, payload)
-	})
+	next, end, err = readMapped(m, s.first, from, visit)
 	if errors.Is(err, ErrCorrupt) {
 		err = fmt.Errorf("%s: %w", s.path, err)
 	}
-	return state.Position(s.first) + state.Position(at), end, err
+	return next, end, err
+}
+
+// readMapped visits the entries of the segment whose first byte has position first
+// from a position on.
+func readMapped(m mapping, first uint64, from state.Position, visit func(state.Position, uint8, []byte) error) (next state.Position, end scanEnd, err error) {
+	offset := int64(segmentHead)
+	if uint64(from) > first+segmentHead {
+		offset = int64(uint64(from) - first)
+	}
+	at, end, err := scan(m, offset, func(offset int64, kind uint8, payload []byte) error {
+		return visit(state.Position(first)+state.Position(offset), kind, payload)
+	})
+	return state.Position(first) + state.Position(at), end, err
 }
 
 // wordAt is the word of the entry at a position.

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -19,12 +20,9 @@ type chain [sha256.Size]byte
 
 // next returns the chain with one more entry.
 func (c chain) next(at state.Position, kind uint8, payload []byte) chain {
-	h := sha256.New()
-	h.Write(c[:])
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(at)))
-	h.Write([]byte{kind})
-	h.Write(payload)
-	return chain(h.Sum(nil))
+	var room [1024]byte // for most entries: it is on the stack
+	b := binary.BigEndian.AppendUint64(append(room[:0], c[:]...), uint64(at))
+	return sha256.Sum256(append(append(b, kind), payload...))
 }
 
 // A seal says what the chain was before position upto, and whether the journal
@@ -71,6 +69,7 @@ type sealer struct {
 	chain   chain
 	passed  atomic.Uint64 // the first byte of that segment, for others to read
 	fresh   bool          // something other than a seal came since the last seal
+	taken   int           // entries
 	stop    chan struct{}
 	done    chan struct{}
 	failed  func(error)
@@ -118,23 +117,45 @@ func (s *sealer) seal(closing bool) error {
 // taken in the next time.
 func (s *sealer) advance() error {
 	for {
-		file, err := statSegment(filepath.Join(s.journal.dir, segmentName(s.first)))
-		if err != nil {
-			return err
-		}
-		next, end, err := file.read(s.at, func(at state.Position, kind uint8, payload []byte) error {
-			s.chain = s.chain.next(at, kind, payload)
-			s.fresh = s.fresh || kind != kindSeal
-			return nil
-		})
+		next, end, behind, err := s.read()
 		if err != nil {
 			return err
 		}
 		if s.at = next; end != atEnd {
 			return nil
 		}
-		s.first = file.first + uint64(file.size)
+		s.first = behind
 		s.passed.Store(s.first)
 		s.at = state.Position(s.first) + segmentHead
 	}
+}
+
+// read takes in what is new in a segment, and returns where that ended and where
+// the next segment begins. The one that is being written is read where the writers
+// have it: to map and unmap it every second would hold them up for milliseconds.
+func (s *sealer) read() (next state.Position, end scanEnd, behind uint64, err error) {
+	if live := s.journal.current.Load(); live.first == s.first && live.enter() {
+		defer live.leave()
+		next, end, err = readMapped(live.mapping, live.first, s.at, s.take)
+		return next, end, live.first + uint64(len(live.bytes)), err
+	}
+	file, err := statSegment(filepath.Join(s.journal.dir, segmentName(s.first)))
+	if err != nil {
+		return s.at, atTail, 0, err
+	}
+	next, end, err = file.read(s.at, s.take)
+	return next, end, file.first + uint64(file.size), err
+}
+
+// atATime is how many entries are taken in before whoever waits for the processor
+// has a turn: there are thousands in a busy second.
+const atATime = 32
+
+func (s *sealer) take(at state.Position, kind uint8, payload []byte) error {
+	s.chain = s.chain.next(at, kind, payload)
+	s.fresh = s.fresh || kind != kindSeal
+	if s.taken++; s.taken%atATime == 0 {
+		runtime.Gosched()
+	}
+	return nil
 }

@@ -91,11 +91,13 @@ func (s *segment) retire() {
 	}
 }
 
+// shut lets go of the mapping, not in the time of whoever was the last to leave.
 func (s *segment) shut() {
 	s.closing.Do(func() {
-		// Nothing is lost by an error here: the pages are the kernel's.
-		s.unmap()
-		s.file.Close()
+		go func() {
+			s.unmapInPieces()
+			s.file.Close() // nothing is lost by an error here: the pages are the kernel's
+		}()
 	})
 }
 

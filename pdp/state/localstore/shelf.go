@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -244,13 +245,15 @@ type visited struct {
 }
 
 // each visits every partition that there is something of, in the order of
-// their keys. One that sleeps is not woken.
+// their keys. One that sleeps is not woken. Whoever waits for a processor has it
+// after each: Go's scheduler would let them wait for 10 ms.
 func (s *shelf) each(ctx context.Context, visit func(visited) error) error {
 	for i := range s.shards {
 		for _, key := range s.shards[i].keys() {
 			if err := s.visit(ctx, &s.shards[i], key, visit); err != nil {
 				return err
 			}
+			runtime.Gosched()
 		}
 	}
 	return nil
