@@ -55,6 +55,7 @@ lint: ## formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd pdp bundles policies integration); \
 	if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	cd integration/collector && $(GO) vet .
 	$(GO) tool staticcheck ./...
 
 OPA = build/opa

@@ -96,14 +96,18 @@ func TestTheDecisionLogIsExported(t *testing.T) {
 
 // exporting adds the export to remit's configuration.
 func exporting(t *testing.T, service string) func(*harness.Options) {
+	return configured(t, fmt.Sprintf("decision_log:\n  file: { dir: decisions }\n  opa: { url: %q }\n  mask: [ /input/request/path ]\n", service))
+}
+
+// configured adds more to remit's configuration.
+func configured(t *testing.T, more string) func(*harness.Options) {
 	return func(o *harness.Options) {
 		text, err := os.ReadFile(o.Remit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		o.Remit = filepath.Join(o.Dir, "template.yaml")
-		text = append(text, fmt.Sprintf("decision_log:\n  file: { dir: decisions }\n  opa: { url: %q }\n  mask: [ /input/request/path ]\n", service)...)
-		if err := os.WriteFile(o.Remit, text, 0o600); err != nil {
+		if err := os.WriteFile(o.Remit, append(text, more...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,6 +49,7 @@ type watched struct {
 	prometheus *harness.Prometheus
 	alerts     []string // the names of the shipped ones
 	issuerDown atomic.Bool
+	receiver   *logReceiver
 	traffic    *traffic
 }
 
@@ -87,7 +88,8 @@ func startWatched(t *testing.T) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watched{traffic: &traffic{}}
+	w := &watched{traffic: &traffic{}, receiver: &logReceiver{}}
+	w.receiver.mood.Store("")
 	var dir atomic.Pointer[string] // of the stack
 	keys := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if w.issuerDown.Load() {
@@ -97,10 +99,12 @@ func startWatched(t *testing.T) *watched {
 		http.ServeFile(rw, r, filepath.Join(*dir.Load(), "jwks.json"))
 	}))
 	t.Cleanup(keys.Close)
+	receiver := httptest.NewServer(w.receiver)
+	t.Cleanup(receiver.Close)
 
 	shipped := filepath.Join(root, "integration", "testdata", "observability", "remit.yaml")
 	config := filepath.Join(t.TempDir(), "remit.yaml")
-	writeReplaced(t, shipped, config, "127.0.0.1:JWKS", strings.TrimPrefix(keys.URL, "http://"))
+	writeReplaced(t, shipped, config, "127.0.0.1:JWKS", strings.TrimPrefix(keys.URL, "http://"), "http://127.0.0.1:OTLP", receiver.URL)
 	w.Stack = startStackWith(t, buildShipped(t, root), "observability", func(o *harness.Options) {
 		dir.Store(&o.Dir)
 		o.Remit = config
@@ -249,13 +253,13 @@ func (w *watched) quiet(t *testing.T) {
 // time to pass, so the faults are shared out among a few of these, but for the one
 // that takes the processors from all.
 func TestAlertsAndDashboard(t *testing.T) {
-	lanes := []*watched{startWatched(t), startWatched(t), startWatched(t)}
+	lanes := []*watched{startWatched(t), startWatched(t), startWatched(t), startWatched(t)}
 	t.Run("lanes", func(t *testing.T) {
 		for i, w := range lanes {
 			t.Run(fmt.Sprint(i+1), func(t *testing.T) {
 				t.Parallel()
 				w.untroubled(t)
-				for n, f := range faults() {
+				for n, f := range slices.Concat(faults(), exports()) {
 					if n%len(lanes) == i {
 						t.Run(f.name, func(t *testing.T) { w.suffer(t, f) })
 					}
@@ -266,7 +270,7 @@ func TestAlertsAndDashboard(t *testing.T) {
 	slow := slowness()
 	t.Run(slow.name, func(t *testing.T) { lanes[0].suffer(t, slow) })
 	proved := make(map[string]bool)
-	for _, f := range append(faults(), slow) {
+	for _, f := range slices.Concat(faults(), exports(), []fault{slow}) {
 		for _, name := range f.fires {
 			proved[name] = true
 		}
@@ -306,9 +310,9 @@ func (w *watched) suffer(t *testing.T, f fault) {
 }
 
 // synthetic are the alerts whose fault cannot be had from the binary that ships
-// (a mistake of its own) or would hurt the machine that tests (a full disk):
-// promtool proves them with made-up series.
-var synthetic = []string{"RemitPanics", "RemitDiskNearlyFull"}
+// (a mistake of its own), would hurt the machine that tests (a full disk), or takes
+// half a gigabyte of decisions: promtool proves them with made-up series.
+var synthetic = []string{"RemitPanics", "RemitDiskNearlyFull", "RemitExportNearlyFull"}
 
 func TestSyntheticAlerts(t *testing.T) {
 	root, err := harness.Root()

@@ -13,6 +13,7 @@ import (
 type DecisionLog struct {
 	File FileExport `yaml:"file"`
 	OPA  OPAExport  `yaml:"opa"`
+	OTLP OTLPExport `yaml:"otlp"`
 	// Mask are paths of events whose values leave as a stable keyed token:
 	// "/input/request/path", "/input/agent/chain/*/id". The journal keeps them.
 	Mask []string `yaml:"mask"`
@@ -74,7 +75,9 @@ type OPAExport struct {
 }
 
 // Exports reports whether the decision log goes anywhere.
-func (d *DecisionLog) Exports() bool { return d.File.Dir != "" || d.OPA.URL != "" }
+func (d *DecisionLog) Exports() bool {
+	return d.File.Dir != "" || d.OPA.URL != "" || d.OTLP.Endpoint != ""
+}
 
 func (d *DecisionLog) fill() {
 	if d.File.Dir != "" {
@@ -84,6 +87,7 @@ func (d *DecisionLog) fill() {
 	if d.OPA.URL != "" {
 		orDuration(&d.OPA.Timeout, 30*time.Second)
 	}
+	d.OTLP.fill()
 	orInt64(&d.MaxLag, 1<<30)
 	orString(&d.OnFull, "give_up")
 }
@@ -98,11 +102,13 @@ func (d *DecisionLog) rebase(under func(*string)) {
 	for _, path := range []*string{&d.File.Dir, &d.OPA.TokenFile, &d.OPA.CAFile, &d.OPA.CertFile, &d.OPA.KeyFile} {
 		under(path)
 	}
+	d.OTLP.rebase(under)
 }
 
 func (d *DecisionLog) problems(segment int64, say sayFunc) {
 	d.File.problems(say)
 	d.OPA.problems(say)
+	d.OTLP.problems(say)
 	for i, path := range d.Mask {
 		checkMask(fmt.Sprintf("decision_log.mask[%d]", i), path, say)
 	}
@@ -120,7 +126,7 @@ func (d *DecisionLog) problems(segment int64, say sayFunc) {
 	}
 	oneOf("decision_log.on_full", d.OnFull, []string{"give_up", "deny"}, say)
 	if d.OnFull == "deny" && !d.Exports() {
-		say("decision_log.on_full", "\"deny\" has nothing to wait for: set decision_log.file.dir or decision_log.opa.url, or leave it out")
+		say("decision_log.on_full", "\"deny\" has nothing to wait for: set decision_log.file.dir, decision_log.opa.url or decision_log.otlp.endpoint, or leave it out")
 	}
 }
 
@@ -150,17 +156,22 @@ func (o *OPAExport) problems(say sayFunc) {
 		}
 		return
 	}
-	u, err := url.Parse(o.URL)
-	switch {
-	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http"):
-		say(key+".url", "is not like https://HOST/PATH, without a password or a query: a token belongs in %s.token_file", key)
-	case u.Scheme == "http" && !onThisMachine(u.Hostname()):
-		say(key+".url", "%q must begin with https://: plain http is for a service on this machine", o.URL)
-	}
+	checkService(key, "url", o.URL, say)
 	if (o.CertFile == "") != (o.KeyFile == "") {
 		say(key+".cert_file", "and %s.key_file belong together: set both or none", key)
 	}
 	between(key+".timeout", o.Timeout, time.Second, 10*time.Minute, say)
+}
+
+// checkService checks the URL of a service that gets the decision log.
+func checkService(key, name, at string, say sayFunc) {
+	u, err := url.Parse(at)
+	switch {
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http"):
+		say(key+"."+name, "is not like https://HOST/PATH, without a password or a query: a token belongs in %s.token_file", key)
+	case u.Scheme == "http" && !onThisMachine(u.Hostname()):
+		say(key+"."+name, "%q must begin with https://: plain http is for a service on this machine", at)
+	}
 }
 
 // maskable are the members of an event that may be masked. The others say which

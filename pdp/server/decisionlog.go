@@ -1,13 +1,9 @@
 package server
 
 import (
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
@@ -26,7 +22,10 @@ const lastExport = 2 * time.Second
 
 // decisionLog is the export of the decision log; without an exporter it goes
 // nowhere.
-type decisionLog struct{ exporter *export.Exporter }
+type decisionLog struct {
+	exporter *export.Exporter
+	maxLag   int64 // bytes
+}
 
 // newDecisionLog makes the export that is configured. It begins with start.
 func newDecisionLog(c *config.Config, keys *pdp.Keys, log *slog.Logger) (*decisionLog, error) {
@@ -34,7 +33,7 @@ func newDecisionLog(c *config.Config, keys *pdp.Keys, log *slog.Logger) (*decisi
 	if !d.Exports() {
 		return &decisionLog{}, nil
 	}
-	sinks, err := sinksOf(d)
+	sinks, err := sinksOf(d, log)
 	if err != nil {
 		return nil, err
 	}
@@ -44,93 +43,7 @@ func newDecisionLog(c *config.Config, keys *pdp.Keys, log *slog.Logger) (*decisi
 	if err != nil {
 		return nil, errors.Join(err, closeAll(sinks))
 	}
-	return &decisionLog{exporter}, nil
-}
-
-// CheckExport says what would keep the decision log from being exported, as far as
-// that can be known without writing anything.
-func CheckExport(c *config.Config) error {
-	d := &c.DecisionLog
-	if info, err := os.Stat(d.File.Dir); d.File.Dir != "" && err == nil && !info.IsDir() {
-		return fmt.Errorf("decision_log.file.dir: %s is not a folder", d.File.Dir)
-	}
-	if d.OPA.URL == "" {
-		return nil
-	}
-	_, err := uploadTo(&d.OPA)
-	return err
-}
-
-func sinksOf(d *config.DecisionLog) (map[string]export.Sink, error) {
-	sinks := make(map[string]export.Sink)
-	if d.OPA.URL != "" {
-		upload, err := uploadTo(&d.OPA)
-		if err != nil {
-			return nil, err
-		}
-		sinks["opa"] = upload
-	}
-	if f := &d.File; f.Dir != "" {
-		files, err := export.OpenFiles(export.FileSettings{
-			Dir: f.Dir, MaxBytes: f.MaxBytes, MaxAge: f.MaxAge.D(), Keep: f.KeepFiles, KeepAge: f.KeepAge.D(), Gzip: f.Gzip, Now: time.Now,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("decision_log.file.dir: %w", err)
-		}
-		sinks["file"] = files
-	}
-	return sinks, nil
-}
-
-func closeAll(sinks map[string]export.Sink) error {
-	var errs []error
-	for _, sink := range sinks {
-		errs = append(errs, sink.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// uploadTo is OPA's service. Files that are missing are errors at the start.
-func uploadTo(o *config.OPAExport) (*export.Upload, error) {
-	const key = "decision_log.opa"
-	s := export.UploadSettings{URL: o.URL, Partition: o.Partition, Timeout: o.Timeout.D(), TLS: &tls.Config{MinVersion: tls.VersionTLS12}}
-	if o.CAFile != "" {
-		authorities, err := authoritiesIn(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s.ca_file: %w", key, err)
-		}
-		s.TLS.RootCAs = authorities
-	}
-	if o.CertFile != "" {
-		if _, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile); err != nil {
-			return nil, fmt.Errorf("%s.cert_file: %w", key, err)
-		}
-		// Read again for every connection: certificates are renewed.
-		s.TLS.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
-			return &pair, err
-		}
-	}
-	if o.TokenFile != "" {
-		s.Token = func() (string, error) { return tokenIn(o.TokenFile) }
-		if _, err := s.Token(); err != nil {
-			return nil, fmt.Errorf("%s.token_file: %w", key, err)
-		}
-	}
-	return export.NewUpload(s)
-}
-
-// tokenIn is the token in a file.
-func tokenIn(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
-		return "", fmt.Errorf("%s is empty", file)
-	}
-	return token, nil
+	return &decisionLog{exporter, d.MaxLag}, nil
 }
 
 // eventForm is what leaves: what `remit log tail --json` prints, masked.
@@ -175,15 +88,15 @@ func (l *decisionLog) close() error {
 	return l.exporter.Close()
 }
 
-// status is how the export is, for the metrics.
-func (l *decisionLog) status() (all []telemetry.Export) {
+// status is how the export is, for the metrics, and how many bytes it may be behind.
+func (l *decisionLog) status() (all []telemetry.Export, limit int64) {
 	if l.exporter == nil {
-		return nil
+		return nil, 0
 	}
 	for _, s := range l.exporter.Status() {
 		all = append(all, telemetry.Export{
 			Sink: s.Sink, Events: s.Events, Gaps: s.Gaps, Refused: s.Refused, Failed: s.Failed, Blocked: s.Blocked, LagBytes: s.LagBytes, Lag: s.Lag,
 		})
 	}
-	return all
+	return all, l.maxLag
 }

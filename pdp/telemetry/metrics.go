@@ -144,7 +144,7 @@ var (
 		help: "Connections of proxies that are open."}
 )
 
-// The export of the decision log. sink is file or opa.
+// The export of the decision log. sink is file, opa or otlp.
 var (
 	exportEvents = &metric{kind: counter, name: "remit_export_events_total",
 		help: "Events of the decision log that a sink took.", labels: []string{"sink"}}
@@ -152,11 +152,13 @@ var (
 		help:   "Attempts that failed and are made again. cause is refused (the receiver will not take it like this, however often) or failed (anything else).",
 		labels: []string{"sink", "cause"}}
 	exportGaps = &metric{kind: counter, name: "remit_export_gaps_total",
-		help: "Parts of the journal that a sink could not be given any more: each is an event (type gap) where it is missing.", labels: []string{"sink"}}
+		help: "Parts of the journal that a sink could not be given any more, or took and did not keep all of: each is an event (type gap) where it is missing.", labels: []string{"sink"}}
 	exportBlocked = &metric{kind: gauge, name: "remit_export_blocked",
 		help: "1 while a receiver refuses what it gets and nothing goes on until somebody changes something.", labels: []string{"sink"}}
 	exportLagBytes = &metric{kind: gauge, name: "remit_export_lag_bytes",
 		help: "How much of the journal a sink does not have: decision_log.on_full says what happens above decision_log.max_lag_bytes.", labels: []string{"sink"}}
+	exportLimit = &metric{kind: gauge, name: "remit_export_lag_limit_bytes",
+		help: "decision_log.max_lag_bytes, where the decision log is exported."}
 	exportLagSeconds = &metric{kind: gauge, name: "remit_export_lag_seconds",
 		help: "Since the oldest entry was written that is being handed to a sink; 0 where it has all.", labels: []string{"sink"}}
 )
@@ -177,7 +179,7 @@ var all = []*metric{
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
 	storeUnavailable, journalWritten, journalKept, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections,
-	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLagSeconds,
+	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLimit, exportLagSeconds,
 	buildInfo,
 }
 
@@ -187,7 +189,7 @@ var observed = []*metric{
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
 	storeUnavailable, journalWritten, journalKept, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections, outcomeStreams,
-	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLagSeconds,
+	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLimit, exportLagSeconds,
 }
 
 func (m *metric) counter(in prometheus.Registerer) *prometheus.CounterVec {

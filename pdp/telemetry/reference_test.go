@@ -111,8 +111,8 @@ func everything() Sources {
 		},
 		Connections: func() (int, int) { return 3, 4 },
 		Revocations: func() int { return 9 },
-		Exports: func() []Export {
-			return []Export{{Sink: "file", Events: 3, Gaps: 1, Refused: 4, Failed: 5, Blocked: true, LagBytes: 6, Lag: 7 * time.Second}}
+		Exports: func() ([]Export, int64) {
+			return []Export{{Sink: "file", Events: 3, Gaps: 1, Refused: 4, Failed: 5, Blocked: true, LagBytes: 6, Lag: 7 * time.Second}}, 8
 		},
 	}
 }
@@ -130,5 +130,5 @@ func TestSourcesAreAsked(t *testing.T) {
 		`remit_connections 3`, `remit_outcome_streams 4`, `remit_revocations 9`,
 		`remit_export_events_total{sink="file"} 3`, `remit_export_gaps_total{sink="file"} 1`, `remit_export_blocked{sink="file"} 1`,
 		`remit_export_failures_total{cause="refused",sink="file"} 4`, `remit_export_failures_total{cause="failed",sink="file"} 5`,
-		`remit_export_lag_bytes{sink="file"} 6`, `remit_export_lag_seconds{sink="file"} 7`)
+		`remit_export_lag_bytes{sink="file"} 6`, `remit_export_lag_seconds{sink="file"} 7`, `remit_export_lag_limit_bytes 8`)
 }

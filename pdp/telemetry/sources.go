@@ -13,8 +13,8 @@ type Sources struct {
 	Issuers     func() []Issuer
 	Store       func() Store
 	Connections func() (proxies, outcomeStreams int)
-	Revocations func() int // points in force
-	Exports     func() []Export
+	Revocations func() int                         // points in force
+	Exports     func() (all []Export, limit int64) // how far behind, in bytes, one may be
 }
 
 // Policy is the policy in force, and what is known of the one that should be.
@@ -93,8 +93,12 @@ func (s *Sources) Collect(to chan<- prometheus.Metric) {
 		say(revocationPoints, float64(s.Revocations()))
 	}
 	if s.Exports != nil {
-		for _, export := range s.Exports() {
+		exports, limit := s.Exports()
+		for _, export := range exports {
 			export.collect(say)
+		}
+		if len(exports) > 0 {
+			say(exportLimit, float64(limit))
 		}
 	}
 }

@@ -193,7 +193,9 @@ func TestASinkThatFailsIsWaitedFor(t *testing.T) {
 // everybody to see, until it takes what it gets.
 func TestARefusalBlocks(t *testing.T) {
 	journal, sink := &paper{}, &taker{}
-	sink.failing(func([][]byte) error { return fmt.Errorf("upload: %w", &Refused{400, "https://logs.example.test"}) })
+	sink.failing(func([][]byte) error {
+		return fmt.Errorf("upload: %w", &Refused{Status: 400, Where: "https://logs.example.test"})
+	})
 	e := exporting(t, t.TempDir(), sink)
 	begun(t, e, journal)
 	defer e.Stop(time.Second)

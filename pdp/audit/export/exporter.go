@@ -37,8 +37,9 @@ type Form struct {
 
 // Sink is where events go.
 type Sink interface {
-	// Accept takes events, oldest first. With nil it has all of them, for good;
-	// otherwise it gets all of them again.
+	// Accept takes events, oldest first. With nil it has all of them, for good; with
+	// [Rejected] all but some, which it is told of as missing; otherwise it gets all
+	// of them again.
 	Accept(ctx context.Context, events [][]byte) error
 	// Idle is called now and then while there is nothing to take.
 	Idle(ctx context.Context) error

@@ -102,28 +102,45 @@ func (f *follower) step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if len(b.events) == 0 {
-		err = f.sink.Idle(ctx)
-	} else {
-		f.oldest.Store(b.first)
-		err = f.sink.Accept(ctx, b.events)
-	}
+	rejected, err := f.hand(ctx, b)
 	if err != nil {
 		return false, err
 	}
-	if b.next != f.position() {
+	from := f.position()
+	if b.next != from {
 		if err := f.cursor.save(b.next); err != nil {
 			return false, err
 		}
 	}
 	f.worked()
-	f.events.Add(uint64(len(b.events)))
 	f.at.Store(uint64(b.next))
 	f.lost = nil
+	if rejected == nil {
+		f.events.Add(uint64(len(b.events)))
+	} else {
+		f.events.Add(uint64(len(b.events) - rejected.N))
+		f.misses(gap{from, b.next, b.next, rejected.Error()})
+		b.more = true
+	}
 	if !b.more {
 		f.oldest.Store(0)
 	}
 	return b.more, nil
+}
+
+// hand gives the sink a batch. Without an error the sink has it, but for what it
+// rejected.
+func (f *follower) hand(ctx context.Context, b batch) (*Rejected, error) {
+	if len(b.events) == 0 {
+		return nil, f.sink.Idle(ctx)
+	}
+	f.oldest.Store(b.first)
+	err := f.sink.Accept(ctx, b.events)
+	var rejected *Rejected
+	if errors.As(err, &rejected) {
+		return rejected, nil
+	}
+	return nil, err
 }
 
 // next is the next batch: a gap alone, or what the journal has.

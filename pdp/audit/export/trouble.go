@@ -13,11 +13,29 @@ import (
 type Refused struct {
 	Status int    // of HTTP
 	Where  string // the receiver
+	Says   string // what it says of that; "" for nothing
 }
 
 // Error implements error.
 func (r *Refused) Error() string {
-	return fmt.Sprintf("%s answered %d: it does not take the decision log like this", r.Where, r.Status)
+	text := fmt.Sprintf("%s answered %d: it does not take the decision log like this", r.Where, r.Status)
+	if r.Says == "" {
+		return text
+	}
+	return fmt.Sprintf("%s (it says %q)", text, r.Says)
+}
+
+// Rejected says that a receiver took events and said that it did not keep some of
+// them, without saying which: it is not to get them again.
+type Rejected struct {
+	N, Of int
+	Where string // the receiver
+	Says  string // what it says of that; "" for nothing
+}
+
+// Error implements error.
+func (r *Rejected) Error() string {
+	return fmt.Sprintf("%s did not keep %d of the %d events that it took (it says %q)", r.Where, r.N, r.Of, r.Says)
 }
 
 // Later says that a receiver wants to be left alone for a while.

@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// receiver is a decision log service: it takes what OPA's API says, and nothing
+// opaService is a decision log service: it takes what OPA's API says, and nothing
 // else. The answers it is told to give come first.
-type receiver struct {
+type opaService struct {
 	*httptest.Server
 	token string
 	limit int64 // of a compressed body
@@ -33,16 +33,16 @@ type receiver struct {
 	asked   int
 }
 
-func receive(t *testing.T) *receiver {
+func receive(t *testing.T) *opaService {
 	t.Helper()
-	r := &receiver{token: "secret-token", limit: 1 << 20}
+	r := &opaService{token: "secret-token", limit: 1 << 20}
 	r.Server = httptest.NewTLSServer(r)
 	t.Cleanup(r.Close)
 	return r
 }
 
 // ServeHTTP implements [http.Handler].
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *opaService) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked++
@@ -60,7 +60,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(r.take(req))
 }
 
-func (r *receiver) take(req *http.Request) int {
+func (r *opaService) take(req *http.Request) int {
 	switch {
 	case req.Method != http.MethodPost || req.URL.Path != "/api/logs/remit":
 		return http.StatusNotFound
@@ -85,24 +85,29 @@ func (r *receiver) take(req *http.Request) int {
 	return http.StatusNoContent
 }
 
-func (r *receiver) has() []string {
+func (r *opaService) has() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
 }
 
 // trusting is TLS that believes the receiver's certificate.
-func (r *receiver) trusting() *tls.Config {
+func (r *opaService) trusting() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(r.Certificate())
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
-func (r *receiver) sink(t *testing.T, change ...func(*UploadSettings)) *Upload {
+// bearing is a header with a bearer token.
+func bearing(token string) func() (http.Header, error) {
+	return func() (http.Header, error) { return http.Header{"Authorization": {"Bearer " + token}}, nil }
+}
+
+func (r *opaService) sink(t *testing.T, change ...func(*UploadSettings)) *Upload {
 	t.Helper()
 	s := UploadSettings{
 		URL: r.URL + "/api", Partition: "remit", TLS: r.trusting(), Timeout: 5 * time.Second,
-		Token: func() (string, error) { return "secret-token", nil },
+		Header: bearing("secret-token"),
 	}
 	for _, c := range change {
 		c(&s)
@@ -116,7 +121,7 @@ func (r *receiver) sink(t *testing.T, change ...func(*UploadSettings)) *Upload {
 
 func TestUploads(t *testing.T) {
 	for name, c := range map[string]struct {
-		receiver func(*receiver)
+		receiver func(*opaService)
 		sink     func(*UploadSettings)
 		refused  int           // status
 		failed   string        // part of the error
@@ -124,20 +129,20 @@ func TestUploads(t *testing.T) {
 	}{
 		"taken":             {},
 		"another partition": {sink: func(s *UploadSettings) { s.Partition = "a/b" }, refused: 404},
-		"another token":     {sink: func(s *UploadSettings) { s.Token = func() (string, error) { return "old", nil } }, refused: 401},
+		"another token":     {sink: func(s *UploadSettings) { s.Header = bearing("old") }, refused: 401},
 		"no token to be had": {sink: func(s *UploadSettings) {
-			s.Token = func() (string, error) { return "", errors.New("no such file") }
+			s.Header = func() (http.Header, error) { return nil, errors.New("no such file") }
 		}, failed: "no such file"},
 		"nobody it knows": {sink: func(s *UploadSettings) { s.TLS = nil }, failed: "certificate"},
-		"too slow":        {receiver: func(r *receiver) { r.slow = 300 * time.Millisecond }, sink: func(s *UploadSettings) { s.Timeout = 50 * time.Millisecond }, failed: "Timeout"},
-		"400":             {receiver: func(r *receiver) { r.answers = []int{400} }, refused: 400},
-		"a redirect":      {receiver: func(r *receiver) { r.answers = []int{307} }, refused: 307},
-		"408":             {receiver: func(r *receiver) { r.answers = []int{408} }, failed: "answered 408"},
-		"429":             {receiver: func(r *receiver) { r.answers, r.after = []int{429}, "7" }, failed: "answered 429", after: 7 * time.Second},
-		"500":             {receiver: func(r *receiver) { r.answers = []int{500} }, failed: "answered 500"},
-		"503, a date":     {receiver: func(r *receiver) { r.answers, r.after = []int{503}, "Fri, 31 Dec 1999 23:59:59 GMT" }, failed: "answered 503"},
-		"in parts":        {receiver: func(r *receiver) { r.limit = 60 }},
-		"one too large":   {receiver: func(r *receiver) { r.limit = 5 }, refused: 413},
+		"too slow":        {receiver: func(r *opaService) { r.slow = 300 * time.Millisecond }, sink: func(s *UploadSettings) { s.Timeout = 50 * time.Millisecond }, failed: "Timeout"},
+		"400":             {receiver: func(r *opaService) { r.answers = []int{400} }, refused: 400},
+		"a redirect":      {receiver: func(r *opaService) { r.answers = []int{307} }, refused: 307},
+		"408":             {receiver: func(r *opaService) { r.answers = []int{408} }, failed: "answered 408"},
+		"429":             {receiver: func(r *opaService) { r.answers, r.after = []int{429}, "7" }, failed: "answered 429", after: 7 * time.Second},
+		"500":             {receiver: func(r *opaService) { r.answers = []int{500} }, failed: "answered 500"},
+		"503, a date":     {receiver: func(r *opaService) { r.answers, r.after = []int{503}, "Fri, 31 Dec 1999 23:59:59 GMT" }, failed: "answered 503"},
+		"in parts":        {receiver: func(r *opaService) { r.limit = 60 }},
+		"one too large":   {receiver: func(r *opaService) { r.limit = 5 }, refused: 413},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := receive(t)
@@ -179,7 +184,7 @@ func TestUploads(t *testing.T) {
 
 // A receiver that proves to be who it is and wants the same gets a certificate.
 func TestUploadsWithACertificate(t *testing.T) {
-	r := &receiver{token: "secret-token", limit: 1 << 20}
+	r := &opaService{token: "secret-token", limit: 1 << 20}
 	r.Server = httptest.NewUnstartedServer(r)
 	r.Server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
 	r.StartTLS()
@@ -217,9 +222,12 @@ func TestAReceiverThatComesAndGoes(t *testing.T) {
 func TestATokenThatChanges(t *testing.T) {
 	r, path := receive(t), filepath.Join(t.TempDir(), "token")
 	u := r.sink(t, func(s *UploadSettings) {
-		s.Token = func() (string, error) {
+		s.Header = func() (http.Header, error) {
 			text, err := os.ReadFile(path)
-			return strings.TrimSpace(string(text)), err
+			if err != nil {
+				return nil, err
+			}
+			return bearing(strings.TrimSpace(string(text)))()
 		}
 	})
 	for token, taken := range map[string]bool{"old\n": false, "secret-token\n": true} {
