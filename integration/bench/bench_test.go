@@ -109,6 +109,21 @@ func TestRegressionsFail(t *testing.T) {
 	}
 }
 
+// Of several tries the best of each ratio counts, whichever direction is better.
+func TestTheBestOfSeveralTriesCounts(t *testing.T) {
+	best, try := newReport(), []map[string]float64{
+		{"cpu_per_decision_vs_floor": 3, "engine_speedup_vs_topdown": 20},
+		{"cpu_per_decision_vs_floor": 2, "engine_speedup_vs_topdown": 30},
+		{"cpu_per_decision_vs_floor": 4, "engine_speedup_vs_topdown": 25},
+	}
+	for _, figures := range try {
+		best.takeBest(&report{Figures: figures})
+	}
+	if cost, speedup := best.Figures["cpu_per_decision_vs_floor"], best.Figures["engine_speedup_vs_topdown"]; cost != 2 || speedup != 30 {
+		t.Errorf("the best are %v and %v, want 2 and 30", cost, speedup)
+	}
+}
+
 // The chart is well-formed: a background, a bar for the floor, one for each part and
 // lever, and the legend.
 func TestChart(t *testing.T) {

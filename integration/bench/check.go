@@ -25,11 +25,40 @@ var ratios = []struct {
 // worse is how much worse than the baseline a ratio may be.
 const worse = 1.10
 
-// check measures the ratios alone and compares them with the baseline.
+// tries is how often the ratios are measured, at most: other work on a shared
+// machine makes a ratio worse than it is for a while, and a change makes it worse
+// every time. Of each ratio the best counts.
+const tries = 5
+
+// check measures the ratios alone and compares them with the baseline, or writes
+// that.
 func (b *bench) check(ctx context.Context) error {
+	path := filepath.Join(b.root, "integration", "bench", "baseline.json")
 	if err := b.warm(); err != nil {
 		return err
 	}
+	best := newReport()
+	for try := 1; ; try++ {
+		b.report = newReport()
+		if err := b.ratios(ctx); err != nil {
+			return err
+		}
+		best.takeBest(b.report)
+		switch {
+		case b.write && try == tries:
+			return best.writeBaseline(path)
+		case b.write:
+			continue
+		}
+		if err := best.compareBaseline(path); err == nil || try == tries {
+			return err
+		}
+		b.say("once more: %d of at most %d", try+1, tries)
+	}
+}
+
+// ratios measures each once. None counts where a promise did not hold.
+func (b *bench) ratios(ctx context.Context) error {
 	all, err := interleave(ctx, 15, time.Second, b.floor, b.remit)
 	if err != nil {
 		return err
@@ -39,14 +68,17 @@ func (b *bench) check(ctx context.Context) error {
 	if err := b.inProcess(ctx); err != nil {
 		return err
 	}
-	if err := b.report.kept(); err != nil {
-		return err
+	return b.report.kept()
+}
+
+// takeBest keeps what another report has better, of the ratios.
+func (r *report) takeBest(of *report) {
+	for _, ratio := range ratios {
+		now, before := of.Figures[ratio.name], r.Figures[ratio.name]
+		if before == 0 || ratio.more == (now > before) {
+			r.set(ratio.name, now)
+		}
 	}
-	path := filepath.Join(b.root, "integration", "bench", "baseline.json")
-	if b.write {
-		return b.report.writeBaseline(path)
-	}
-	return b.report.compareBaseline(path)
 }
 
 func (r *report) writeBaseline(path string) error {
