@@ -79,6 +79,9 @@ func logEntry(id string) *datav3.HTTPAccessLogEntry {
 	}
 }
 
+// reconnected has the next message begin a stream: it says whose log it is.
+func (o *outcomes) reconnected() { o.sent = false }
+
 // add holds the entry of an allowed decision back.
 func (o *outcomes) add(id []byte) {
 	start := len(o.held)
