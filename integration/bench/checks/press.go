@@ -38,7 +38,7 @@ type greedy struct {
 // newGreedy makes n greedy agents that ask for three things every 450 ms.
 func newGreedy(n int) greedy {
 	const together = 3
-	return greedy{n: n, together: together, every: together * 150 * time.Millisecond / time.Duration(n)}
+	return greedy{n: n, together: together, every: together * 150 * time.Millisecond / time.Duration(max(n, 1))}
 }
 
 // due reports whether it is the turn of a greedy agent, and takes it.

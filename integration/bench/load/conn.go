@@ -124,8 +124,12 @@ func appendHead(b []byte, length int, kind http2.FrameType, flags http2.Flags, s
 		byte(stream>>24), byte(stream>>16), byte(stream>>8), byte(stream))
 }
 
-// begin opens a stream with a request's headers and returns its number.
+// begin opens a stream with a request's headers and returns its number. A number
+// whose place in the ring is taken by a call that waits for long is passed over.
 func (c *conn) begin() uint32 {
+	for c.calls[c.nextStream/2%maxInFlight] != nil {
+		c.nextStream += 2
+	}
 	id := c.nextStream
 	c.nextStream += 2
 	if c.header == nil {
