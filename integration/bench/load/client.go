@@ -23,6 +23,7 @@ type Call struct {
 	// Kind, Who and Run are the source's own.
 	Kind, Who, Run int
 
+	stream  uint32
 	due     time.Time // when it was to be sent
 	message []byte    // of gRPC, with its head
 	answer  []byte

@@ -168,9 +168,19 @@ func (c *conn) encode(e *hpack.Encoder) {
 // send asks: a stream of its own, the message, and the end of it.
 func (c *conn) send(call *Call) {
 	id := c.begin()
+	call.stream = id
 	c.calls[id/2%maxInFlight] = call
 	c.inFlight++
 	c.data(piece{stream: id, data: call.message, end: true})
+}
+
+// call is the call of a stream that is open; nil of one that has ended, also where
+// a later one has its place.
+func (c *conn) call(id uint32) *Call {
+	if call := c.calls[id/2%maxInFlight]; call != nil && call.stream == id {
+		return call
+	}
+	return nil
 }
 
 // data sends a gRPC message with its head in front, now if the windows are

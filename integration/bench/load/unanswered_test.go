@@ -8,6 +8,7 @@ import (
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 )
 
@@ -101,5 +102,26 @@ func TestALateAnswerIsItsQuestions(t *testing.T) {
 	}
 	if f.answers["0/first /first"] != 1 || f.answers["0/x /x"] != n-1 {
 		t.Errorf("answers %v", f.answers)
+	}
+}
+
+// A server may let go of a stream long after it ended, when another one has its
+// place: that one goes on.
+func TestALateResetIsOfItsStream(t *testing.T) {
+	c := &conn{header: []byte{0}}
+	c.nextStream = 1 + 2*maxInFlight
+	call := &Call{}
+	c.send(call)
+	reset := func(id uint32) (over int) {
+		if err := c.take(http2.FrameRSTStream, 0, id, be32(uint32(http2.ErrCodeCancel)), func(*Call) { over++ }); err != nil {
+			t.Fatal(err)
+		}
+		return over
+	}
+	if reset(1) != 0 || c.inFlight != 1 {
+		t.Error("the reset of an old stream ended another one")
+	}
+	if reset(call.stream) != 1 || c.inFlight != 0 {
+		t.Error("its own did not")
 	}
 }
