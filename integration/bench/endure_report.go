@@ -80,26 +80,32 @@ func (e *endurance) timely(what string, kept bool, seen string) {
 // footprints judges whether anything grows, once sessions have begun to end.
 func (e *endurance) footprints() {
 	settled := slices.DeleteFunc(slices.Clone(e.Cycles), func(c cycle) bool { return c.Seconds < e.life.Seconds() })
-	if len(settled) < 2 {
-		e.report.promise("there are cycles to compare", false, "%d", len(settled))
-		return
+	// A heap that was hardly collected shows how much was done, not what it holds.
+	full := slices.DeleteFunc(slices.Clone(settled), func(c cycle) bool { return c.Live == 0 })
+	g, r := &e.Growth, e.report
+	g.Resident, g.Live = grown(full, func(c *cycle) float64 { return float64(c.Resident) }), grown(full, func(c *cycle) float64 { return float64(c.Live) })
+	// What is kept of the journal grows until something of it is removed.
+	settled = slices.DeleteFunc(settled, func(c cycle) bool { return c.Disk < retained })
+	g.Disk, g.Recovery = grown(settled, func(c *cycle) float64 { return float64(c.Disk) }), grown(settled, func(c *cycle) float64 { return c.Recovery })
+	seen := fmt.Sprintf("second half of %d cycles over the first: %+.1f %% of the process, %+.1f %% of what is in use", len(full), 100*g.Resident, 100*g.Live)
+	if len(full) < 2 {
+		seen = "not judged: remit had hardly a processor to collect with"
 	}
-	of := func(figure func(*cycle) float64) float64 {
-		values := make([]float64, 0, len(settled))
-		for i := range settled {
-			if v := figure(&settled[i]); v > 0 {
-				values = append(values, v)
-			}
-		}
-		return growth(values)
+	r.promise("memory is flat", g.Resident <= flat && g.Live <= flat, "%s", seen)
+	if seen = fmt.Sprintf("%d cycles, %+.1f %%", len(settled), 100*g.Disk); len(settled) < 2 {
+		seen = "not judged: less was written than is kept"
 	}
-	g := &e.Growth
-	g.Resident, g.Live = of(func(c *cycle) float64 { return float64(c.Resident) }), of(func(c *cycle) float64 { return float64(c.Live) })
-	g.Disk, g.Recovery = of(func(c *cycle) float64 { return float64(c.Disk) }), of(func(c *cycle) float64 { return c.Recovery })
-	r := e.report
-	r.promise("memory is flat", g.Resident <= flat && g.Live <= flat, "second half over the first: %+.1f %% of the process, %+.1f %% of what is in use", 100*g.Resident, 100*g.Live)
-	r.promise("so is the state directory", g.Disk <= flat, "%+.1f %%", 100*g.Disk)
+	r.promise("so is the state directory", g.Disk <= flat, "%s", seen)
 	e.timely("and being ready after a kill takes as long", g.Recovery <= 0.5, fmt.Sprintf("%+.1f %%", 100*g.Recovery))
+}
+
+// grown is the growth of a figure of cycles.
+func grown(cycles []cycle, figure func(*cycle) float64) float64 {
+	values := make([]float64, len(cycles))
+	for i := range cycles {
+		values[i] = figure(&cycles[i])
+	}
+	return growth(values)
 }
 
 // write leaves the report in a folder.

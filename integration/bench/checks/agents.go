@@ -127,8 +127,14 @@ func (a *Agents) pick(now time.Time) (who int, g *agent) {
 	return who, g
 }
 
-// crowd is how many agents are not greedy: all but the last.
-func (a *Agents) crowd() int { return len(a.all) - a.greedy.n }
+// crowd is how many agents are not greedy: all but the last, of which one saves
+// its greed up.
+func (a *Agents) crowd() int {
+	if a.greedy.n == 0 {
+		return len(a.all)
+	}
+	return len(a.all) - a.greedy.n - 1
+}
 
 // again makes it an agent's turn n times more, before anybody else's.
 func (a *Agents) again(who, n int) {

@@ -71,7 +71,7 @@ type cell struct{ budget, who, run int }
 type tally struct{ told, lost, open int }
 
 // Press has agents ask for more than their budgets hold: everybody for mails,
-// and the last n agents for customers. No session gets older than life.
+// and n agents for customers. No session gets older than life.
 func (s *Source) Press(budgets []Budget, n int, life time.Duration) {
 	p := &pressure{budgets: budgets, of: make(map[int]int), cells: make(map[cell]tally),
 		read: s.index("read_ticket"), customer: s.index("read_customer"), mail: s.index("send_mail")}
@@ -80,6 +80,10 @@ func (s *Source) Press(budgets []Budget, n int, life time.Duration) {
 	}
 	s.press, s.greedy, s.life = p, newGreedy(n), life
 }
+
+// Spree has the next n questions be those of a greedy agent that has asked for next
+// to nothing so far: however slow the machine is, its budget will be spent.
+func (s *Source) Spree(n int) { s.again(len(s.all)-1, n) }
 
 // Pressed says how many questions to a budget were in flight together, and how
 // many denials only a lost answer explains.

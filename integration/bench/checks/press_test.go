@@ -120,8 +120,18 @@ func TestAgentsPress(t *testing.T) {
 			s.Answered(old, "0", response(t, s.kind(old.Kind).allow))
 		}
 	}
-	if customers[8]+customers[9] == 0 {
+	if customers[7]+customers[8] == 0 {
 		t.Error("nobody was greedy")
+	}
+	if customers[9] != 0 {
+		t.Error("nothing was saved up")
+	}
+	s.Spree(8)
+	for range 8 {
+		s.Next(&load.Call{})
+	}
+	if s.press.cells[cell{budget: 1, who: 9}].open < 5 {
+		t.Error("there was no spree")
 	}
 	most := 0
 	for _, n := range mails {
@@ -131,7 +141,7 @@ func TestAgentsPress(t *testing.T) {
 		t.Errorf("at most %d mails of a session, %d questions at once", most, together)
 	}
 	for who, g := range s.all {
-		if who < 8 && g.denied > maxDenials+mailsTogether+2 {
+		if who < 7 && g.denied > maxDenials+mailsTogether+2 {
 			t.Errorf("agent %d asked %d times for what must be denied", who, g.denied)
 		}
 	}
