@@ -25,6 +25,7 @@ type comparison struct {
 	// question that got no answer, of nothing that was asked.
 	other, twice, untold, unasked int
 	shared                        int // records that stand for more than one decision
+	overtaken                     int // allows of questions that were answered for want of time meanwhile
 }
 
 // newComparison puts the answers in the order of their ids: there are millions.
@@ -83,10 +84,14 @@ func (c *comparison) add(r *state.Record) {
 	if allow {
 		c.live[r.Agent.ID] = true
 	}
+	denied, unknown := c.source.Untold[r.RequestID]
 	i, answered := slices.BinarySearchFunc(c.told, r.ID, func(a checks.Answer, id string) int { return bytes.Compare(a.ID[:], []byte(id)) })
 	switch {
-	case !answered && c.source.Untold[r.RequestID]:
+	case !answered && unknown:
 		c.untold++
+		if denied && allow {
+			c.overtaken++
+		}
 		delete(c.source.Untold, r.RequestID) // asked once, to be recorded once
 	case !answered:
 		c.unasked++
@@ -117,5 +122,6 @@ func (c *comparison) judge(r *report) {
 		c.repeated == 0 && unrecorded == 0 && c.other == 0 && c.twice == 0 && c.shared == 0,
 		"%d answers; %d repeated, %d without a record, %d with another effect, %d with two; %d records for more than one", len(c.told), c.repeated, unrecorded, c.other, c.twice, c.shared)
 	r.promise("nothing was recorded that was not asked", c.unasked == 0,
-		"%d records that nobody asked for; %d of questions that got no answer, of which there were %d", c.unasked, c.untold, c.untold+len(c.source.Untold))
+		"%d records that nobody asked for; %d of questions that no decision was told of, of which there were %d; %d of them allows that a denial for want of time overtook",
+		c.unasked, c.untold, c.untold+len(c.source.Untold), c.overtaken)
 }

@@ -28,7 +28,8 @@ type Source struct {
 	// Gone counts the questions without an answer because the server was gone.
 	Gone int
 	// Untold holds the questions whose decision nobody was told of, by their
-	// request's id: there was no answer, or none with a decision's id.
+	// request's id: there was no answer or, where it is true, a denial for want of
+	// time that names no decision.
 	Untold map[string]bool
 
 	good, bad []kind
@@ -168,7 +169,7 @@ func (s *Source) untold(c *load.Call) {
 	if !s.judges {
 		return
 	}
-	s.Untold[s.kind(c.Kind).requestID(c.Message())] = true
+	s.Untold[s.kind(c.Kind).requestID(c.Message())] = false
 	if s.press != nil {
 		s.press.lost(c)
 	}
