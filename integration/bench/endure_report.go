@@ -57,6 +57,11 @@ func (e *endurance) judge() {
 	r.promise("no wrong allow", source.WrongAllows == 0 && allowed == 0, "%d answers, %d of them to hostile bodies; %d wrong allows", source.Judged(), asked, source.WrongAllows)
 	r.promise("every answer was the one that must be given", len(source.Wrong) == 0, "wrong: %v; no answer: %v", source.Wrong, source.Failed)
 	r.promise("budgets were asked for at once", e.Together > 0, "%d questions while another one to the same budget was under way", e.Together)
+	forged := 0.0
+	for _, c := range e.Cycles {
+		forged += c.Forged
+	}
+	r.promise("no outcome was taken for a forged one", forged == 0, "%.0f were", forged)
 	few := int(excusable * float64(source.Judged()))
 	e.timely("denials that only a lost answer explains are rare", e.Excused <= few, fmt.Sprintf("%d denials, %d answers lost", e.Excused, source.Gone+failures(e.remit)))
 	e.timely("answers came in time", source.Late+failures(e.remit) <= few, fmt.Sprintf("%d of %d answers without time to decide", source.Late, source.Judged()))

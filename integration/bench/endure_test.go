@@ -56,6 +56,7 @@ func TestTheLongRunFails(t *testing.T) {
 		"held":               {func(*endurance) {}, ""},
 		"a wrong allow":      {func(e *endurance) { e.remit.source.WrongAllows = 1 }, "no wrong allow: NO"},
 		"a wrong denial":     {func(e *endurance) { e.remit.source.Wrong["read_ticket: allowed is false"]++ }, "every answer was the one that must be given: NO"},
+		"forged outcomes":    {each(func(_ int, c *cycle) { c.Forged = 1 }), "no outcome was taken for a forged one: NO (20 were)"},
 		"many late":          {func(e *endurance) { e.remit.source.Late = 1500 }, "answers came in time: NO"},
 		"a busy machine":     {func(e *endurance) { e.remit.source.Late, e.Others = 1500, 0.3 }, ""},
 		"a short run":        {func(e *endurance) { e.remit.source.Late, e.duration = 1500, time.Minute }, ""},

@@ -13,9 +13,10 @@ import (
 
 // footprint is what a process took, from its start to its kill.
 type footprint struct {
-	Resident int64 `json:"resident_bytes"` // at the most
-	Live     int64 `json:"live_bytes"`     // what the last collection left of the heap; 0 where none was late enough
-	Disk     int64 `json:"disk_bytes"`     // of the state directory, at the kill
+	Resident int64   `json:"resident_bytes"` // at the most
+	Live     int64   `json:"live_bytes"`     // what the last collection left of the heap; 0 where none was late enough
+	Disk     int64   `json:"disk_bytes"`     // of the state directory, at the kill
+	Forged   float64 `json:"forged"`         // outcomes that were refused as nobody's
 	born     time.Time
 }
 
@@ -51,15 +52,16 @@ func (f *footprint) look(ctx context.Context, server *measure.Server) error {
 	if err != nil {
 		return err
 	}
-	f.Live = h.live(f.born, time.Now())
+	f.Live, f.Forged = h.live(f.born, time.Now()), h.forged
 	f.Disk, err = onDisk(server.Data)
 	return err
 }
 
-// heap is what Go's runtime tells of the heap.
+// heap is what Go's runtime tells of the heap, and what remit tells of outcomes.
 type heap struct {
 	next, percent float64 // the size of the next collection, and by how much it may grow until then
 	last          float64 // when the last one was (Unix time)
+	forged        float64 // outcomes that were refused as forged
 }
 
 // live is what the last collection left: the next one waits for that, and a
@@ -73,7 +75,10 @@ func (h *heap) live(born, now time.Time) int64 {
 }
 
 func readHeap(ctx context.Context, health string) (h heap, err error) {
-	figures := map[string]*float64{"go_memstats_next_gc_bytes": &h.next, "go_gc_gogc_percent": &h.percent, "go_memstats_last_gc_time_seconds": &h.last}
+	figures := map[string]*float64{
+		"go_memstats_next_gc_bytes": &h.next, "go_gc_gogc_percent": &h.percent, "go_memstats_last_gc_time_seconds": &h.last,
+		`remit_outcomes_refused_total{cause="forged"}`: &h.forged,
+	}
 	err = get(ctx, "http://"+health+"/metrics", func(r io.Reader) error {
 		for lines := bufio.NewScanner(r); ; {
 			if !lines.Scan() {

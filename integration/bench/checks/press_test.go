@@ -12,6 +12,7 @@ import (
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 
 	"github.com/remit-pdp/remit/integration/bench/load"
+	"github.com/remit-pdp/remit/integration/harness"
 )
 
 // pressed makes a source whose agents press a budget of two mails a session and
@@ -170,7 +171,7 @@ func TestANewStreamSaysWhoseLogItIs(t *testing.T) {
 	s := newSource(t, 4, 2)
 	var sizes []int
 	for range 3 {
-		s.outcomes.add([]byte(strings.Repeat("d", IDSize)))
+		s.outcomes.add([]byte(strings.Repeat("d", IDSize)), harness.ToolsHost)
 		sizes = append(sizes, len(s.Outcomes(time.Now(), true)))
 		if len(sizes) == 2 {
 			s.Reconnected()

@@ -154,7 +154,7 @@ func (s *Source) Answered(c *load.Call, status string, answer []byte) {
 		s.WrongAllows++
 	}
 	if a.Allow {
-		s.outcomes.add(a.ID[:])
+		s.outcomes.add(a.ID[:], k.host)
 	}
 }
 
