@@ -1,15 +1,12 @@
 package load
 
 import (
-	"context"
 	"net"
 	"path/filepath"
 	"testing"
 	"time"
 
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"golang.org/x/net/http2"
-	"google.golang.org/grpc"
 )
 
 // What a server that dies leaves unanswered can be had: all that was asked.
@@ -45,63 +42,25 @@ func TestWhatStaysUnanswered(t *testing.T) {
 	}
 }
 
-// slow answers the first question when a thousand more were answered, twice as
-// many as a connection has places for.
-type slow struct {
-	authv3.UnimplementedAuthorizationServer
-	answered chan bool
-}
-
-func (s *slow) Check(_ context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
-	path := r.GetAttributes().GetRequest().GetHttp().GetPath()
-	if path == "/first" {
-		for range 2 * maxInFlight {
-			<-s.answered
-		}
-	} else {
-		s.answered <- true
-	}
-	return &authv3.CheckResponse{HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{Body: path}}}, nil
-}
-
-// first asks for /first first.
-type first struct{ asker }
-
-func (f *first) Next(c *Call) {
-	f.path, c.Kind = "/x", 1
-	if len(f.answers) == 0 && f.pad == 0 {
-		f.path, f.pad, c.Kind = "/first", 1, 0
-	}
-	f.asker.Next(c)
-}
-
-func (f *first) Answered(c *Call, status string, answer []byte) {
-	f.asker.Answered(c, status+"/"+[]string{"first", "x"}[c.Kind]+" ", answer)
-}
-
-// An answer that takes longer than any other is still that of its question.
+// An answer that takes longer than a thousand others is still that of its question:
+// nobody gets its place.
 func TestALateAnswerIsItsQuestions(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
+	c := &conn{header: []byte{0}, nextStream: 1}
+	late := &Call{}
+	c.send(late)
+	for range 3 * maxInFlight {
+		call := &Call{}
+		c.send(call)
+		if err := c.over(call.stream, "0", func(got *Call) {
+			if got != call {
+				t.Fatalf("stream %d ended the call of stream %d", call.stream, got.stream)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	g := grpc.NewServer()
-	authv3.RegisterAuthorizationServer(g, &slow{answered: make(chan bool, 4*maxInFlight)})
-	go g.Serve(listener)
-	defer g.Stop()
-	f := &first{asker{t: t, answers: make(map[string]int)}}
-	c, err := Dial("unix:"+path, "", 1, f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	const n = 3 * maxInFlight
-	if err := c.Once(n, 8); err != nil {
-		t.Fatal(err)
-	}
-	if f.answers["0/first /first"] != 1 || f.answers["0/x /x"] != n-1 {
-		t.Errorf("answers %v", f.answers)
+	if c.call(late.stream) != late || c.inFlight != 1 {
+		t.Error("the one that waits has lost its place")
 	}
 }
 
