@@ -77,6 +77,23 @@ func TestSnapshotsAreTakenHoweverShortTheRuns(t *testing.T) {
 	}
 }
 
+// What a kill left of a snapshot that was being written is gone with the next
+// start.
+func TestHalfASnapshotIsRemoved(t *testing.T) {
+	dir, live := settled(t)
+	half := filepath.Join(dir, snapshotName(12345)+".tmp")
+	if err := os.WriteFile(half, []byte(snapshotMagic), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, small)
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if !maps.Equal(encodings(t, s), live) {
+		t.Error("the state is another")
+	}
+}
+
 func TestSnapshotsAreNotNeeded(t *testing.T) {
 	for name, harm := range map[string]func(path string, b []byte) error{
 		"untouched":  func(string, []byte) error { return nil },

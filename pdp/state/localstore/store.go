@@ -83,6 +83,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}()
 	name := o.Keys.Name()
+	if err := dropUnfinished(dir); err != nil {
+		return nil, err
+	}
 	if err := s.loadHorizon(); err != nil {
 		return nil, unreadable(err)
 	}
