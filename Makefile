@@ -82,6 +82,9 @@ fuzz-briefly: ## a few hundred new inputs for every fuzz target: CI runs it
 bench: ## what a decision costs beside a server that decides nothing, every promise on and checked (PEER=host:port, FLAME=1)
 	$(GO) run ./integration/bench $(if $(PEER),-peer $(PEER)) $(if $(PEER_PID),-peer-pid $(PEER_PID)) $(if $(FLAME),-flame)
 
+endure: ## remit at 80 % of what it can decide for TIME (default 10m), killed every 30 s: no wrong allow, no budget exceeded, a record for each answer, memory flat
+	$(GO) run ./integration/bench -endure $(or $(TIME),10m)
+
 bench-check: ## its ratios alone, against integration/bench/baseline.json: fails where one is more than a tenth worse
 	$(GO) run ./integration/bench -check
 
@@ -91,4 +94,4 @@ benchmarks: ## the benchmarks beside the code, each beside what it is compared w
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build dist run test test-topdown test-mesh test-chart lint policies-test fuzz fuzz-briefly bench bench-check benchmarks clean
+.PHONY: help build dist run test test-topdown test-mesh test-chart lint policies-test fuzz fuzz-briefly bench endure bench-check benchmarks clean

@@ -64,14 +64,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if err := b.buildBenchmarks(ctx); err != nil {
 		return err
 	}
-	if err := measure.PinLoad(); err != nil {
-		return err
-	}
-	b.say("making the tokens of %d agents", liveAgents)
-	if b.issuer, err = harness.NewIssuer(); err != nil {
-		return err
-	}
-	if b.agents, err = checks.NewAgents(b.issuer, liveAgents, hotAgents); err != nil {
+	if err := b.prepareLoad(); err != nil {
 		return err
 	}
 	server, err := measure.StartFloor(ctx, floor, b.dir)
@@ -82,6 +75,19 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.remit, err = b.startRemit(ctx, "main", b.binary, "compiled")
+	return err
+}
+
+// prepareLoad puts this process on its core and makes the agents' tokens.
+func (b *bench) prepareLoad() (err error) {
+	if err := measure.PinLoad(); err != nil {
+		return err
+	}
+	b.say("making the tokens of %d agents", liveAgents)
+	if b.issuer, err = harness.NewIssuer(); err != nil {
+		return err
+	}
+	b.agents, err = checks.NewAgents(b.issuer, liveAgents, hotAgents)
 	return err
 }
 
@@ -106,9 +112,12 @@ func (b *bench) golang(ctx context.Context, args ...string) error {
 
 // startRemit runs a remit of its own, with everything that it writes in dir/name.
 func (b *bench) startRemit(ctx context.Context, name, binary, engine string) (*side, error) {
-	server, err := measure.StartRemit(ctx, measure.Options{
-		Root: b.root, Dir: filepath.Join(b.dir, name), Binary: binary, Issuer: b.issuer, Agents: liveAgents, Engine: engine,
-	})
+	return b.startRemitWith(ctx, measure.Options{Dir: filepath.Join(b.dir, name), Binary: binary, Engine: engine})
+}
+
+func (b *bench) startRemitWith(ctx context.Context, o measure.Options) (*side, error) {
+	o.Root, o.Issuer, o.Agents = b.root, b.issuer, liveAgents
+	server, err := measure.StartRemit(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -132,15 +141,25 @@ func (b *bench) side(server *measure.Server, judges bool) (*side, error) {
 }
 
 func (s *side) dial() (err error) {
+	s.source.Reconnected()
 	s.client, err = load.Dial(s.server.Address, s.server.Outcomes, connections, s.source)
 	return err
+}
+
+// hangUp closes the connections. What was asked by them and not answered will
+// not be.
+func (s *side) hangUp() error {
+	client := s.client
+	s.client = nil
+	client.Unanswered(s.source.Lost)
+	return client.Close()
 }
 
 // end stops a server.
 func (s *side) end() error {
 	var err error
 	if s.client != nil {
-		err, s.client = s.client.Close(), nil
+		err = s.hangUp()
 	}
 	if s.server != nil {
 		s.server.Stop()

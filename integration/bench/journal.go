@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/remit-pdp/remit/integration/bench/checks"
 	"github.com/remit-pdp/remit/pdp"
@@ -12,77 +14,114 @@ import (
 
 // comparison is of the answers that were given with the records of a journal.
 type comparison struct {
-	told map[string]bool // whether it was an allow, by the decision's id
-	seen map[string]bool // the ids of records
-	live map[string]bool // the agents of whom something was allowed
+	source *checks.Source
+	told   []checks.Answer // by the decision's id
+	seen   []bool          // whether an answer has a record
+	live   map[string]bool // the agents of whom something was allowed
 
-	other, twice, untold int // records with another effect, again, and of no answer
+	repeated int // answers to a decision that was answered before
+	records  int
+	// Records with another effect than the answer, of an answer that has one, of a
+	// question that got no answer, of nothing that was asked.
+	other, twice, untold, unasked int
+	shared                        int // records that stand for more than one decision
+	overtaken                     int // allows of questions that were answered for want of time meanwhile
+}
+
+// newComparison puts the answers in the order of their ids: there are millions.
+func newComparison(source *checks.Source) *comparison {
+	c := &comparison{source: source, told: source.Answers, seen: make([]bool, len(source.Answers)), live: make(map[string]bool)}
+	slices.SortFunc(c.told, func(a, b checks.Answer) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for i := 1; i < len(c.told); i++ {
+		if c.told[i].ID == c.told[i-1].ID {
+			c.repeated++
+		}
+	}
+	return c
 }
 
 // compareJournal holds every answer against the records: each has one, with the
-// same effect, and no more were recorded than answered, but at most untold that a
-// kill kept from being told, and those whose call was reset.
-func (b *bench) compareJournal(ctx context.Context, untold int) error {
-	source := b.remit.source
-	c := comparison{told: make(map[string]bool), seen: make(map[string]bool), live: make(map[string]bool)}
-	for _, a := range source.Answers {
-		c.told[string(a.ID[:])] = a.Allow
-	}
-	journal, err := localstore.NewReader(b.remit.server.Data)
-	if err != nil {
+// same effect, and no more was recorded than was answered, but for questions that
+// got no answer because of a kill or a reset.
+func (b *bench) compareJournal(ctx context.Context) error {
+	c := newComparison(b.remit.source)
+	if err := eachRecord(ctx, b.remit.server.Data, func(_ *state.Entry, r *state.Record) { c.add(r) }); err != nil {
 		return err
 	}
-	err = journal.Entries(ctx, 0, func(_ state.Position, e *state.Entry) error {
-		if e.Record != nil {
-			c.add(e.Record, source)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	unrecorded := len(c.told) + c.untold - len(c.seen)
-	untold += failures(b.remit)
-	b.report.promise("each answer has exactly one record, with its effect",
-		len(c.told) == len(source.Answers) && unrecorded == 0 && c.other == 0 && c.twice == 0,
-		"%d answers to %d decisions; %d without a record, %d with another effect, %d with two", len(source.Answers), len(c.told), unrecorded, c.other, c.twice)
-	b.report.promise("nothing was recorded that was not asked", c.untold <= untold,
-		"%d records of decisions that were not told, at most %d by kill and reset", c.untold, untold)
+	c.judge(b.report)
 	b.report.promise(fmt.Sprintf("%d agents are live", liveAgents), len(c.live) == liveAgents,
 		"%d agents acted, %d of them hot at a time", len(c.live), hotAgents)
 	return nil
 }
 
-// explain adds to the wrong answers what their records in a journal give as the
-// reason.
-func (s *side) explain(ctx context.Context, data string) error {
+// eachRecord visits the records of the journal in a folder.
+func eachRecord(ctx context.Context, data string, visit func(*state.Entry, *state.Record)) error {
 	journal, err := localstore.NewReader(data)
 	if err != nil {
 		return err
 	}
 	return journal.Entries(ctx, 0, func(_ state.Position, e *state.Entry) error {
 		if e.Record != nil {
-			s.source.Explain(e.Record.ID, e.Record.Reasons)
+			visit(e, e.Record)
 		}
 		return nil
 	})
 }
 
+// explain adds to the wrong answers what their records in a journal give as the
+// reason.
+func (s *side) explain(ctx context.Context, data string) error {
+	return eachRecord(ctx, data, func(_ *state.Entry, r *state.Record) { s.source.Explain(r.ID, r.Reasons) })
+}
+
 // add counts a record.
-func (c *comparison) add(r *state.Record, source *checks.Source) {
+func (c *comparison) add(r *state.Record) {
+	c.records++
+	if r.Count != 1 { // only those of callers without an identity may, and there are none
+		c.shared++
+	}
 	allow := r.Effect == pdp.Allow
 	if allow {
 		c.live[r.Agent.ID] = true
 	}
-	told, answered := c.told[r.ID]
+	denied, unknown := c.source.Untold[r.RequestID]
+	i, answered := slices.BinarySearchFunc(c.told, r.ID, func(a checks.Answer, id string) int { return bytes.Compare(a.ID[:], []byte(id)) })
 	switch {
-	case c.seen[r.ID]:
-		c.twice++
-	case !answered:
+	case !answered && unknown:
 		c.untold++
-	case told != allow:
+		if denied && allow {
+			c.overtaken++
+		}
+		delete(c.source.Untold, r.RequestID) // asked once, to be recorded once
+	case !answered:
+		c.unasked++
+	case c.seen[i]:
+		c.twice++
+	case c.told[i].Allow != allow:
 		c.other++
 	}
-	c.seen[r.ID] = true
-	source.Explain(r.ID, r.Reasons)
+	if answered {
+		c.seen[i] = true
+	}
+	c.source.Explain(r.ID, r.Reasons)
+}
+
+// unrecorded is how many answers have no record.
+func (c *comparison) unrecorded() (n int) {
+	for _, seen := range c.seen {
+		if !seen {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *comparison) judge(r *report) {
+	unrecorded := c.unrecorded()
+	r.promise("each answer has exactly one record, with its effect",
+		c.repeated == 0 && unrecorded == 0 && c.other == 0 && c.twice == 0 && c.shared == 0,
+		"%d answers; %d repeated, %d without a record, %d with another effect, %d with two; %d records for more than one", len(c.told), c.repeated, unrecorded, c.other, c.twice, c.shared)
+	r.promise("nothing was recorded that was not asked", c.unasked == 0,
+		"%d records that nobody asked for; %d of questions that no decision was told of, of which there were %d; %d of them allows that a denial for want of time overtook",
+		c.unasked, c.untold, c.untold+len(c.source.Untold), c.overtaken)
 }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/remit-pdp/remit/integration/harness"
 )
@@ -23,6 +24,7 @@ func main() {
 	flag.BoolVar(&o.flame, "flame", false, "leave the processor profile and a flame graph in build")
 	flag.StringVar(&o.peer, "peer", "", "HOST:PORT of another ext_authz server, which is asked the same")
 	flag.IntVar(&o.peerPID, "peer-pid", 0, "its process, where it runs on this machine: its processor time is read")
+	flag.DurationVar(&o.duration, "endure", 0, "instead: so long at a steady load, killing remit again and again")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -37,6 +39,7 @@ type options struct {
 	short, write, flame bool
 	peer                string
 	peerPID             int
+	duration            time.Duration // of the long run; 0 is none
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -50,6 +53,9 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	defer b.stop()
+	if o.duration != 0 {
+		return b.endure(ctx)
+	}
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}

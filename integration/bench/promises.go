@@ -15,7 +15,7 @@ const rotated = 1000
 // holds its journal against every answer that it gave in the whole run.
 func (b *bench) promises(ctx context.Context) error {
 	// What was measured meanwhile took longer than a connection gets old.
-	if err := errors.Join(b.remit.client.Close(), b.remit.dial()); err != nil {
+	if err := errors.Join(b.remit.hangUp(), b.remit.dial()); err != nil {
 		return err
 	}
 	if err := b.rotate(); err != nil {
@@ -24,18 +24,16 @@ func (b *bench) promises(ctx context.Context) error {
 	if err := b.hostile(); err != nil {
 		return err
 	}
-	untold, err := b.kill(ctx)
-	if err != nil {
+	if err := b.kill(ctx); err != nil {
 		return err
 	}
-	if err := b.remit.client.Close(); err != nil {
+	if err := b.remit.hangUp(); err != nil {
 		return err
 	}
-	b.remit.client = nil
 	b.remit.server.Remit.Stop()
 	out, err := b.remit.server.Remit.Run(ctx, "log", "verify")
 	b.report.promise("remit log verify finds the journal as it was written", err == nil, "%s", out)
-	if err := b.compareJournal(ctx, untold); err != nil {
+	if err := b.compareJournal(ctx); err != nil {
 		return err
 	}
 	b.report.judge(b.remit, "every answer was the one that must be given")
@@ -64,28 +62,27 @@ func (b *bench) hostile() error {
 	return err
 }
 
-// kill kills remit under load and starts it again. It returns how many
-// decisions may have been recorded and never told.
-func (b *bench) kill(ctx context.Context) (untold int, err error) {
+// kill kills remit under load and starts it again.
+func (b *bench) kill(ctx context.Context) error {
 	s := b.remit
 	var killed atomic.Bool
 	time.AfterFunc(700*time.Millisecond, func() {
 		killed.Store(true)
 		s.server.Remit.Kill()
 	})
-	_, err = s.client.Closed(inFlight, 5*time.Second)
+	_, err := s.client.Closed(inFlight, 5*time.Second)
 	b.report.promise("remit was killed under load (SIGKILL)", err != nil && killed.Load(), "%v", err)
-	if err := s.client.Close(); err != nil {
-		return 0, err
+	if err := s.hangUp(); err != nil {
+		return err
 	}
 	if err := s.server.Restart(ctx); err != nil {
-		return 0, fmt.Errorf("start again after the kill: %w", err)
+		return fmt.Errorf("start again after the kill: %w", err)
 	}
 	if err := s.dial(); err != nil {
-		return 0, err
+		return err
 	}
 	_, err = s.client.Closed(inFlight, time.Second)
-	return inFlight, err
+	return err
 }
 
 // judge holds what a side's source saw against what had to be answered.

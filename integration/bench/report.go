@@ -73,16 +73,21 @@ func (r *report) latency(percent int, floor, remit *load.Histogram) {
 }
 
 // kept returns the promises that did not hold.
-func (r *report) kept() (err error) {
+func (r *report) kept() error {
+	if err := r.broken(); err != nil {
+		return fmt.Errorf("no figure is printed, because these promises did not hold:\n%w", err)
+	}
+	return nil
+}
+
+// broken returns the promises that did not hold.
+func (r *report) broken() (err error) {
 	for _, p := range r.Promises {
 		if !p.Kept {
 			err = errors.Join(err, fmt.Errorf("%s: NO (%s)", p.Promise, p.Seen))
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("no figure is printed, because these promises did not hold:\n%w", err)
-	}
-	return nil
+	return err
 }
 
 // write leaves the report in a folder, for machines and as a chart.

@@ -14,7 +14,7 @@ type Ended struct {
 // Bounds of the sessions that a partition remembers.
 const (
 	// roomy is how many sessions are remembered whole, though they have ended.
-	roomy = 64
+	roomy = 4
 	// maxSessions is how many there are when no more may begin.
 	maxSessions = 4096
 	// maxEnded bounds what stays of those that have ended.

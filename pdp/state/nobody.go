@@ -81,6 +81,11 @@ func newCrowd(store Store, rate int, now func() time.Time) *crowd {
 // record writes the record, or counts it to one that is written within a
 // second.
 func (k *crowd) record(ctx context.Context, e *Entry) error {
+	if e.Record.Agent != (pdp.Principal{}) {
+		// Somebody is known, and only the partition could not be had: what is
+		// recorded of them is never shared.
+		return k.store.Append(ctx, e)
+	}
 	k.mu.Lock()
 	if second := k.now().Unix(); second != k.second {
 		k.second, k.seen = second, 0

@@ -147,6 +147,38 @@ func TestSomebodysDenialsAreRecordedOneByOne(t *testing.T) {
 	}
 }
 
+// Nor is one that is recorded outside of the partition, because that could not be
+// had in time: each has a record, and has it before it is answered.
+func TestSomebodysOutagesAreRecordedOneByOne(t *testing.T) {
+	r := nobodysRoom(t, 1)
+	r.agent = pdp.Agent{ID: "agent", Issuer: "idp"}
+	told := make(map[string]bool)
+	for range 20 {
+		c := r.newCase(question{})
+		c.Partition = pdp.PartitionKey{}
+		c.Refusal = pdp.Refuse(pdp.Unavailable, pdp.CodeDeadline, "no decision could be made in time", "")
+		turn, err := r.history.Begin(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := turn.Commit(t.Context(), c, pdp.Decision{ID: r.ids.New(c.Partition), Class: c.Refusal.Class, Reasons: []pdp.Reason{c.Refusal.Reason}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn.Release()
+		told[d.ID] = true
+	}
+	for _, record := range r.records() {
+		if record.Count != 1 || !told[record.ID] {
+			t.Errorf("record %s stands for %d", record.ID, record.Count)
+		}
+		delete(told, record.ID)
+	}
+	if len(told) != 0 {
+		t.Errorf("%d answers have no record", len(told))
+	}
+}
+
 // An allow that comes too late is not recorded as one, for nobody either.
 func TestALateAllowOfNobody(t *testing.T) {
 	r := nobodysRoom(t, 10)

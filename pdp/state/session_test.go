@@ -287,3 +287,24 @@ func TestShow(t *testing.T) {
 		t.Error("a session that never was is shown")
 	}
 }
+
+// A person's agent begins one session after the other: those that have ended do
+// not stay in memory, but for a few, and none of them begins again.
+func TestSessionsThatEndedAreLetGo(t *testing.T) {
+	r := newRoom(t, plan{})
+	r.admission = pdp.Admission{Admit: true, ExpiresIn: time.Minute}
+	for i := range 40 {
+		r.settle(r.claim(fmt.Sprint("run ", i)).allowed().ID, pdp.OutcomeDone)
+		r.wait(2 * time.Minute)
+	}
+	r.held(func(p *state.Partition) {
+		if len(p.Sessions) > 4 {
+			t.Errorf("%d sessions are remembered whole", len(p.Sessions))
+		}
+	})
+	for i := range 40 {
+		if d := r.claim(fmt.Sprint("run ", i)).act(pdp.Verdict{Effect: pdp.Allow}); d.Effect == pdp.Allow {
+			t.Errorf("session %d began again", i)
+		}
+	}
+}

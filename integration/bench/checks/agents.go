@@ -21,6 +21,9 @@ type Agents struct {
 	queue  []int // whose turn is before everybody's
 	next   int   // who gets hot next
 	turn   int
+	greedy greedy
+	// life ends a session, where it is not 0.
+	life time.Duration
 	// Rotated counts the tokens that were replaced by a newer one.
 	Rotated int
 }
@@ -28,6 +31,8 @@ type Agents struct {
 type agent struct {
 	epoch, step int    // of its session, and in it
 	token, next string // of this session, and of the one after it; "" is not made yet
+	began       time.Time
+	denied      int // how often it asked for what must be denied
 }
 
 // actions is how many actions a session has: fewer than an agent may do in a
@@ -99,28 +104,50 @@ func (a *Agents) Everybody() {
 }
 
 // pick returns whose turn it is.
-func (a *Agents) pick() (who int, g *agent) {
+func (a *Agents) pick(now time.Time) (who int, g *agent) {
 	a.turn++
 	switch {
 	case len(a.queue) > 0:
 		who, a.queue = a.queue[0], a.queue[1:]
+	case a.greedy.due(now):
+		who = a.crowd() + a.greedy.turn%a.greedy.n
+		a.again(who, a.greedy.together-1)
 	case a.turn%10 != 0:
 		who = a.hot[a.turn%len(a.hot)]
 	default:
 		who = a.anybody()
 	}
 	g = &a.all[who]
-	if g.step >= actions {
+	if g.step >= actions || a.life > 0 && g.step > 0 && now.Sub(g.began) > a.life {
 		a.renew(who, g)
 	}
+	if g.step == 0 {
+		g.began = now
+	}
 	return who, g
+}
+
+// crowd is how many agents are not greedy: all but the last, of which one saves
+// its greed up.
+func (a *Agents) crowd() int {
+	if a.greedy.n == 0 {
+		return len(a.all)
+	}
+	return len(a.all) - a.greedy.n - 1
+}
+
+// again makes it an agent's turn n times more, before anybody else's.
+func (a *Agents) again(who, n int) {
+	for range n {
+		a.queue = append(a.queue, who)
+	}
 }
 
 // anybody is one of all, far from the one before; whose next token is not there
 // yet is passed over.
 func (a *Agents) anybody() (who int) {
 	for try := range 100 {
-		who = ((a.turn/10 + try) * 7919) % len(a.all)
+		who = ((a.turn/10 + try) * 7919) % a.crowd()
 		if g := &a.all[who]; g.step < actions || g.next != "" {
 			return who
 		}
@@ -151,7 +178,7 @@ func (a *Agents) acted(who int, g *agent) {
 	for slot, i := range a.hot {
 		if i == who {
 			a.hot[slot] = a.next
-			a.next = (a.next + 1) % len(a.all)
+			a.next = (a.next + 1) % a.crowd()
 			return
 		}
 	}

@@ -175,8 +175,8 @@ func TestOutcomesAreAccessLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := strings.Repeat("a", IDSize), strings.Repeat("b", IDSize)
-	o.add([]byte(a))
-	o.add([]byte(b))
+	o.add([]byte(a), harness.ToolsHost)
+	o.add([]byte(b), harness.APIHost)
 	var m accesslogv3.StreamAccessLogsMessage
 	if err := proto.Unmarshal(o.message(time.Now(), true), &m); err != nil {
 		t.Fatal(err)
@@ -190,6 +190,9 @@ func TestOutcomesAreAccessLogs(t *testing.T) {
 		if common.GetCustomTags()["remit_decision_id"] != id ||
 			common.GetMetadata().GetFilterMetadata()["envoy.filters.http.ext_authz"].GetFields()["decision_id"].GetStringValue() != id {
 			t.Errorf("entry %d: %v", i, entries[i])
+		}
+		if host := []string{harness.ToolsHost, harness.APIHost}[i]; entries[i].GetRequest().GetAuthority() != host {
+			t.Errorf("entry %d is of %s, want %s", i, entries[i].GetRequest().GetAuthority(), host)
 		}
 	}
 	if o.message(time.Now(), true) != nil {

@@ -16,6 +16,7 @@ import (
 type kind struct {
 	name  string
 	allow bool // what must be answered
+	host  string
 	*template
 }
 
@@ -59,7 +60,7 @@ func makeKinds(token string) (good, bad []kind, err error) {
 		if made != nil && err == nil {
 			err = fmt.Errorf("%s: %w", name, made)
 		}
-		*list = append(*list, kind{name, allow, t})
+		*list = append(*list, kind{name, allow, check.Attributes.Request.Http.Host, t})
 	}
 	for _, c := range calls {
 		body := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + c.tool + `","arguments":` + c.arguments + `}}`

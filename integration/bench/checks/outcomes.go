@@ -26,34 +26,42 @@ const (
 
 // outcomes collects the access log entries of what was allowed.
 type outcomes struct {
-	first []byte // identifies the log, in the first message
-	entry []byte // an entry, with its tag and length
-	at    []int  // where the decision's id is in it
-	held  []byte
-	since time.Time
-	sent  bool
+	first   []byte // identifies the log, in the first message
+	entries map[string]logged
+	held    []byte
+	since   time.Time
+	sent    bool
+}
+
+// logged is an entry for a host, with its tag and length.
+type logged struct {
+	entry []byte
+	at    []int // where the decision's id is in it
 }
 
 func newOutcomes() (outcomes, error) {
-	mark := strings.Repeat("~", IDSize)
-	entry, err := proto.Marshal(logEntry(mark))
-	if err != nil {
-		return outcomes{}, err
-	}
 	first, err := proto.Marshal(&accesslogv3.StreamAccessLogsMessage{Identifier: &accesslogv3.StreamAccessLogsMessage_Identifier{
 		LogName: "remit", Node: &corev3.Node{Id: "gateway-1", Cluster: "gateways", UserAgentName: "envoy"},
 	}})
 	if err != nil {
 		return outcomes{}, err
 	}
-	o := outcomes{first: first}
-	o.entry = protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), entry)
-	o.at = places(o.entry, mark)
+	o := outcomes{first: first, entries: make(map[string]logged)}
+	// An outcome of another host than the action's is refused as a forged one.
+	for host, path := range map[string]string{harness.ToolsHost: "/mcp", harness.APIHost: "/v1/tickets/" + ticketMark} {
+		mark := strings.Repeat("~", IDSize)
+		entry, err := proto.Marshal(logEntry(mark, host, path))
+		if err != nil {
+			return outcomes{}, err
+		}
+		entry = protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), entry)
+		o.entries[host] = logged{entry, places(entry, mark)}
+	}
 	return o, nil
 }
 
 // logEntry is what Envoy logs of a request that the tool answered.
-func logEntry(id string) *datav3.HTTPAccessLogEntry {
+func logEntry(id, host, path string) *datav3.HTTPAccessLogEntry {
 	took := func(d time.Duration) *durationpb.Duration { return durationpb.New(d) }
 	return &datav3.HTTPAccessLogEntry{
 		CommonProperties: &datav3.AccessLogCommon{
@@ -69,7 +77,7 @@ func logEntry(id string) *datav3.HTTPAccessLogEntry {
 		},
 		ProtocolVersion: datav3.HTTPAccessLogEntry_HTTP11,
 		Request: &datav3.HTTPRequestProperties{
-			RequestMethod: corev3.RequestMethod_POST, Scheme: "http", Authority: harness.ToolsHost, Path: "/mcp",
+			RequestMethod: corev3.RequestMethod_POST, Scheme: "http", Authority: host, Path: path,
 			UserAgent: "python-httpx/0.28.1", RequestId: requestMark, RequestHeadersBytes: 1600, RequestBodyBytes: 420,
 		},
 		Response: &datav3.HTTPResponseProperties{
@@ -79,11 +87,14 @@ func logEntry(id string) *datav3.HTTPAccessLogEntry {
 	}
 }
 
-// add holds the entry of an allowed decision back.
-func (o *outcomes) add(id []byte) {
-	start := len(o.held)
-	o.held = append(o.held, o.entry...)
-	for _, at := range o.at {
+// reconnected has the next message begin a stream: it says whose log it is.
+func (o *outcomes) reconnected() { o.sent = false }
+
+// add holds the entry of an allowed decision about a host back.
+func (o *outcomes) add(id []byte, host string) {
+	start, l := len(o.held), o.entries[host]
+	o.held = append(o.held, l.entry...)
+	for _, at := range l.at {
 		copy(o.held[start+at:], id)
 	}
 }

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/remit-pdp/remit/integration/bench/load"
@@ -20,14 +21,23 @@ type Source struct {
 	// no time to decide, Failed the calls without an answer, by their status.
 	Asked, Wrong, Failed map[string]int
 	Late                 int
-	// Answers is what was answered, in the order of the answers.
+	// WrongAllows counts the allows among Wrong.
+	WrongAllows int
+	// Answers is what was answered, in no order.
 	Answers []Answer
+	// Gone counts the questions without an answer because the server was gone.
+	Gone int
+	// Untold holds the questions whose decision nobody was told of, by their
+	// request's id: there was no answer or, where it is true, a denial for want of
+	// time that names no decision.
+	Untold map[string]bool
 
 	good, bad []kind
 	script    [actions]int // the kind of each step of a session
 	asked     uint64
 	outcomes  outcomes
 	judges    bool
+	press     *pressure
 	doubted   map[[IDSize]byte]bool // decisions that count in Wrong
 }
 
@@ -36,7 +46,7 @@ type Source struct {
 // reported.
 func NewSource(agents *Agents, judges bool) (*Source, error) {
 	s := &Source{Agents: agents, Asked: make(map[string]int), Wrong: make(map[string]int), Failed: make(map[string]int),
-		doubted: make(map[[IDSize]byte]bool), judges: judges}
+		Untold: make(map[string]bool), doubted: make(map[[IDSize]byte]bool), judges: judges}
 	var err error
 	if s.good, s.bad, err = makeKinds(agents.all[0].token); err != nil {
 		return nil, err
@@ -77,17 +87,27 @@ func (s *Source) index(name string) int {
 // Next implements [load.Source].
 func (s *Source) Next(c *load.Call) {
 	s.asked++
-	who, g := s.pick()
-	c.Kind = s.script[g.step]
+	now := time.Now()
+	who, g := s.pick(now)
+	c.Kind, c.Who, c.Run = s.script[g.step], who, g.epoch
 	// Whose they are is left to chance: an agent that sends nothing else is
 	// quarantined.
-	evil := rand.IntN(100) < s.Hostile
-	if evil {
+	evil := rand.IntN(100) < s.Hostile && s.mayBeDenied(g)
+	switch {
+	case evil:
 		c.Kind = len(s.good) + rand.IntN(len(s.bad))
+	case s.press != nil:
+		c.Kind = s.pressing(who, g)
 	}
 	k := s.kind(c.Kind)
 	// A session is about forty tickets.
-	k.fill(c.Set(k.message), time.Now(), g.token, uint64(who%1000*40+g.step%40+1), s.asked)
+	k.fill(c.Set(k.message), now, g.token, uint64(who%1000*40+g.step%40+1), s.asked)
+	if !k.allow {
+		g.denied++
+	}
+	if s.press != nil {
+		s.press.asked(c, g)
+	}
 	if !evil {
 		s.acted(who, g)
 	}
@@ -104,6 +124,7 @@ func (s *Source) kind(i int) *kind {
 func (s *Source) Answered(c *load.Call, status string, answer []byte) {
 	if status != "0" {
 		s.Failed[status]++
+		s.untold(c)
 		return
 	}
 	if !s.judges {
@@ -111,22 +132,55 @@ func (s *Source) Answered(c *load.Call, status string, answer []byte) {
 	}
 	k, a := s.kind(c.Kind), read(answer)
 	s.Asked[k.name]++
+	allow := k.allow
+	if s.press != nil {
+		allow = s.press.answered(c, &a, allow)
+	}
 	if a.ID != (Answer{}).ID {
 		s.Answers = append(s.Answers, a.Answer)
+	} else {
+		s.Untold[k.requestID(c.Message())] = true
 	}
 	switch {
 	case a.unavailable:
 		s.Late++
 	case a.ID == (Answer{}).ID:
 		s.Wrong[k.name+": no decision's id"]++
-	case a.Allow != k.allow:
+	case a.Allow != allow:
 		s.Wrong[wrong(k, a.Allow)]++
 		s.doubted[a.ID] = true
 	}
+	if a.Allow && !allow {
+		s.WrongAllows++
+	}
 	if a.Allow {
-		s.outcomes.add(a.ID[:])
+		s.outcomes.add(a.ID[:], k.host)
 	}
 }
+
+// Lost is told of a question that gets no answer because the server is gone.
+func (s *Source) Lost(c *load.Call) {
+	s.Gone++
+	s.untold(c)
+}
+
+// untold keeps a question whose decision nobody was told of.
+func (s *Source) untold(c *load.Call) {
+	if !s.judges {
+		return
+	}
+	s.Untold[s.kind(c.Kind).requestID(c.Message())] = false
+	if s.press != nil {
+		s.press.lost(c)
+	}
+}
+
+// Reconnected is told that the connections are new ones.
+func (s *Source) Reconnected() { s.outcomes.reconnected() }
+
+// Expect makes room for the answers to n questions, so that keeping them takes no
+// time of a measurement.
+func (s *Source) Expect(n int) { s.Answers = slices.Grow(s.Answers, n) }
 
 // Outcomes implements [load.Source].
 func (s *Source) Outcomes(now time.Time, last bool) []byte { return s.outcomes.message(now, last) }

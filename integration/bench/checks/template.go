@@ -78,6 +78,11 @@ func (t *template) fill(m []byte, now time.Time, token string, ticket, unique ui
 	}
 }
 
+// requestID is the id (x-request-id) in a question made of this template.
+func (t *template) requestID(m []byte) string {
+	return string(m[t.request[0]:][:len(requestMark)])
+}
+
 func putDecimal(b []byte, n uint64) {
 	for i := len(b) - 1; i >= 0; i-- {
 		b[i] = '0' + byte(n%10)

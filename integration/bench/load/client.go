@@ -20,9 +20,10 @@ type Source interface {
 
 // Call is one question. It is used again for another one when it is answered.
 type Call struct {
-	// Kind is the source's own.
-	Kind int
+	// Kind, Who and Run are the source's own.
+	Kind, Who, Run int
 
+	stream  uint32
 	due     time.Time // when it was to be sent
 	message []byte    // of gRPC, with its head
 	answer  []byte
@@ -91,6 +92,18 @@ func (c *Client) Close() (err error) {
 		err = errors.Join(err, open.close())
 	}
 	return err
+}
+
+// Unanswered visits the calls in flight: those that get no answer when the
+// server is gone.
+func (c *Client) Unanswered(visit func(*Call)) {
+	for _, open := range c.conns {
+		for _, call := range open.calls {
+			if call != nil {
+				visit(call)
+			}
+		}
+	}
 }
 
 func (c *Client) all() []*conn {

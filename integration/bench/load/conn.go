@@ -124,8 +124,12 @@ func appendHead(b []byte, length int, kind http2.FrameType, flags http2.Flags, s
 		byte(stream>>24), byte(stream>>16), byte(stream>>8), byte(stream))
 }
 
-// begin opens a stream with a request's headers and returns its number.
+// begin opens a stream with a request's headers and returns its number. A number
+// whose place in the ring is taken by a call that waits for long is passed over.
 func (c *conn) begin() uint32 {
+	for c.calls[c.nextStream/2%maxInFlight] != nil {
+		c.nextStream += 2
+	}
 	id := c.nextStream
 	c.nextStream += 2
 	if c.header == nil {
@@ -164,9 +168,19 @@ func (c *conn) encode(e *hpack.Encoder) {
 // send asks: a stream of its own, the message, and the end of it.
 func (c *conn) send(call *Call) {
 	id := c.begin()
+	call.stream = id
 	c.calls[id/2%maxInFlight] = call
 	c.inFlight++
 	c.data(piece{stream: id, data: call.message, end: true})
+}
+
+// call is the call of a stream that is open; nil of one that has ended, also where
+// a later one has its place.
+func (c *conn) call(id uint32) *Call {
+	if call := c.calls[id/2%maxInFlight]; call != nil && call.stream == id {
+		return call
+	}
+	return nil
 }
 
 // data sends a gRPC message with its head in front, now if the windows are

@@ -87,7 +87,7 @@ func (c *conn) take(kind http2.FrameType, flags http2.Flags, id uint32, payload 
 	case http2.FrameHeaders:
 		return c.headers(flags, id, payload, answered)
 	case http2.FrameRSTStream:
-		if c.calls[id/2%maxInFlight] == nil {
+		if c.call(id) == nil {
 			return nil // it had ended; the server lets go of it
 		}
 		return c.over(id, fmt.Sprintf("stream reset: %s", http2.ErrCode(binary.BigEndian.Uint32(payload))), answered)
@@ -127,7 +127,7 @@ func (c *conn) widen(id uint32, by int64) {
 
 // answer keeps a part of a call's answer.
 func (c *conn) answer(id uint32, payload []byte) error {
-	call := c.calls[id/2%maxInFlight]
+	call := c.call(id)
 	if call == nil {
 		return fmt.Errorf("data on stream %d, which is not open", id)
 	}
@@ -156,7 +156,7 @@ func (c *conn) headers(flags http2.Flags, id uint32, payload []byte, answered fu
 
 // over ends a call.
 func (c *conn) over(id uint32, status string, answered func(*Call)) error {
-	call := c.calls[id/2%maxInFlight]
+	call := c.call(id)
 	if call == nil {
 		return fmt.Errorf("stream %d ends with %q, and is no call", id, status)
 	}

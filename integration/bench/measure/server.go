@@ -41,6 +41,10 @@ type Options struct {
 	Issuer    *harness.Issuer // whose tokens are good
 	Agents    int             // how many are registered
 	Engine    string          // policy.engine
+	// SessionLife is state.session.max_age and Retain decision_log.retain.bytes;
+	// 0 leaves them as they ship.
+	SessionLife time.Duration
+	Retain      int64
 }
 
 // StartRemit runs remit on the server's core: the configuration of
@@ -106,12 +110,29 @@ func writeConfig(path, health string, o *Options) error {
 	if err := text.Execute(&config, map[string]string{"Health": health}); err != nil {
 		return err
 	}
-	const policy = "policy: { bundle: policy }"
-	if bytes.Count(config.Bytes(), []byte(policy)) != 1 {
-		return fmt.Errorf("integration/remit.yaml does not say %q", policy)
+	changed, err := o.change(config.String())
+	if err != nil {
+		return err
 	}
-	changed := bytes.Replace(config.Bytes(), []byte(policy), []byte("policy: { bundle: policy, engine: "+o.Engine+" }"), 1)
-	return os.WriteFile(path, changed, 0o600)
+	return os.WriteFile(path, []byte(changed), 0o600)
+}
+
+// change puts what the options say into a configuration.
+func (o *Options) change(config string) (string, error) {
+	changes := [][2]string{{"policy: { bundle: policy }", "policy: { bundle: policy, engine: " + o.Engine + " }"}}
+	if o.SessionLife > 0 {
+		changes = append(changes, [2]string{"state: { dir: data }", "state: { dir: data, session: { max_age: " + o.SessionLife.String() + " } }"})
+	}
+	for _, c := range changes {
+		if strings.Count(config, c[0]) != 1 {
+			return "", fmt.Errorf("integration/remit.yaml does not say %q", c[0])
+		}
+		config = strings.Replace(config, c[0], c[1], 1)
+	}
+	if o.Retain > 0 {
+		config += fmt.Sprintf("decision_log: { retain: { bytes: %d } }\n", o.Retain)
+	}
+	return config, nil
 }
 
 // Restart starts a remit that was killed again, on the server's core.

@@ -13,6 +13,7 @@ import (
 // recovered is what a directory holds: partitions, and where to write on.
 type recovered struct {
 	shelf *shelf
+	begin state.Position // where the snapshot stands; 0 where there is none
 	// revocations are those of the snapshot, revoking the entries after it.
 	revocations *state.Revocations
 	revoking    []*state.Entry
@@ -36,6 +37,7 @@ func fold(dir, keyName string, list []segmentFile, limit int) (*recovered, error
 	if uint64(begin) < first.first {
 		return nil, fmt.Errorf("%s holds the journal from position %d on, and no good snapshot reaches that far: %w", dir, first.first, ErrCorrupt)
 	}
+	r.begin = begin
 	r.sealer.chain = first.chain
 	for _, file := range list {
 		next, end, err := file.read(0, func(at state.Position, kind uint8, payload []byte) error {

@@ -178,6 +178,16 @@ func dropSnapshots(dir string) error {
 	return errors.Join(errs...)
 }
 
+// dropUnfinished removes the snapshots that a kill left half written: each would
+// take its space for ever.
+func dropUnfinished(dir string) error {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.snapshot.tmp"))
+	for _, path := range paths {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
 // snapshotPaths lists the snapshots, newest first.
 func snapshotPaths(dir string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.snapshot"))

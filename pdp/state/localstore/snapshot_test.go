@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
@@ -36,6 +38,60 @@ func settled(t *testing.T) (dir string, live map[pdp.PartitionKey]string) {
 		t.Fatal(err)
 	}
 	return dir, live
+}
+
+// Processes that are all killed before they have written as much as is between two
+// snapshots take one all the same: what has to be replayed does not get longer
+// with every start.
+func TestSnapshotsAreTakenHoweverShortTheRuns(t *testing.T) {
+	const every = 32 << 10
+	dir := t.TempDir()
+	for i := 0; ; i++ {
+		s := open(t, dir, func(o *Options) { o.SnapshotEvery = every })
+		begun := s.End()
+		for n := 0; s.End() < begun+every/3; n++ {
+			if err := statetest.Commit(t.Context(), s, statetest.Key(n%7), fmt.Sprintf("%d-%d", i, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 3 {
+			for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+				paths, err := snapshotPaths(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(paths) > 0 {
+					return
+				}
+				if time.Now().After(end) {
+					t.Fatalf("no snapshot after %d bytes in %d runs", s.End(), i+1)
+				}
+			}
+		}
+		// What a kill leaves is what another process would find now.
+		next := t.TempDir()
+		if err := errors.Join(os.CopyFS(next, os.DirFS(dir)), os.Chmod(filepath.Join(next, seedFile), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		dir = next
+	}
+}
+
+// What a kill left of a snapshot that was being written is gone with the next
+// start.
+func TestHalfASnapshotIsRemoved(t *testing.T) {
+	dir, live := settled(t)
+	half := filepath.Join(dir, snapshotName(12345)+".tmp")
+	if err := os.WriteFile(half, []byte(snapshotMagic), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, small)
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if !maps.Equal(encodings(t, s), live) {
+		t.Error("the state is another")
+	}
 }
 
 func TestSnapshotsAreNotNeeded(t *testing.T) {

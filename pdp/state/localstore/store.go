@@ -83,6 +83,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}()
 	name := o.Keys.Name()
+	if err := dropUnfinished(dir); err != nil {
+		return nil, err
+	}
 	if err := s.loadHorizon(); err != nil {
 		return nil, unreadable(err)
 	}
@@ -113,7 +116,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}
 	s.startSealer(r)
-	s.snapshotAt.Store(uint64(s.journal.position()))
+	// What was replayed counts to the next snapshot: a process that is killed before
+	// it has written as much by itself must not leave more and more to replay.
+	s.snapshotAt.Store(uint64(r.begin))
 	s.nameRevoked()
 	s.done.Go(s.snapshots)
 	s.done.Go(s.sweeps)
