@@ -95,7 +95,7 @@ func (l *decisionLog) status() (all []telemetry.Export, limit int64) {
 	}
 	for _, s := range l.exporter.Status() {
 		all = append(all, telemetry.Export{
-			Sink: s.Sink, Events: s.Events, Gaps: s.Gaps, Refused: s.Refused, Failed: s.Failed, Blocked: s.Blocked, LagBytes: s.LagBytes, Lag: s.Lag,
+			Sink: s.Sink, Events: s.Events, Gaps: s.Gaps, Refused: s.Refused, Failed: s.Failed, Blocked: s.Blocked, Failing: s.Failing, LagBytes: s.LagBytes, Lag: s.Lag,
 		})
 	}
 	return all, l.maxLag

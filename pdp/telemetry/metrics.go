@@ -155,6 +155,8 @@ var (
 		help: "Parts of the journal that a sink could not be given any more, or took and did not keep all of: each is an event (type gap) where it is missing.", labels: []string{"sink"}}
 	exportBlocked = &metric{kind: gauge, name: "remit_export_blocked",
 		help: "1 while a receiver refuses what it gets and nothing goes on until somebody changes something.", labels: []string{"sink"}}
+	exportFailing = &metric{kind: gauge, name: "remit_export_failing",
+		help: "1 while the latest attempt failed and was not refused: it is made again until one is taken.", labels: []string{"sink"}}
 	exportLagBytes = &metric{kind: gauge, name: "remit_export_lag_bytes",
 		help: "How much of the journal a sink does not have: decision_log.on_full says what happens above decision_log.max_lag_bytes.", labels: []string{"sink"}}
 	exportLimit = &metric{kind: gauge, name: "remit_export_lag_limit_bytes",
@@ -179,7 +181,7 @@ var all = []*metric{
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
 	storeUnavailable, journalWritten, journalKept, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections,
-	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLimit, exportLagSeconds,
+	exportEvents, exportFailures, exportGaps, exportBlocked, exportFailing, exportLagBytes, exportLimit, exportLagSeconds,
 	buildInfo,
 }
 
@@ -189,7 +191,7 @@ var observed = []*metric{
 	issuerKeys, issuerKeysAge, issuerUsable, issuerFailing,
 	storeUnavailable, journalWritten, journalKept, journalRoom, journalSegment, diskFree, snapshotAt, partitions, revocationPoints,
 	connections, outcomeStreams,
-	exportEvents, exportFailures, exportGaps, exportBlocked, exportLagBytes, exportLimit, exportLagSeconds,
+	exportEvents, exportFailures, exportGaps, exportBlocked, exportFailing, exportLagBytes, exportLimit, exportLagSeconds,
 }
 
 func (m *metric) counter(in prometheus.Registerer) *prometheus.CounterVec {

@@ -112,7 +112,7 @@ func everything() Sources {
 		Connections: func() (int, int) { return 3, 4 },
 		Revocations: func() int { return 9 },
 		Exports: func() ([]Export, int64) {
-			return []Export{{Sink: "file", Events: 3, Gaps: 1, Refused: 4, Failed: 5, Blocked: true, LagBytes: 6, Lag: 7 * time.Second}}, 8
+			return []Export{{Sink: "file", Events: 3, Gaps: 1, Refused: 4, Failed: 5, Blocked: true, Failing: true, LagBytes: 6, Lag: 7 * time.Second}}, 8
 		},
 	}
 }
@@ -128,7 +128,7 @@ func TestSourcesAreAsked(t *testing.T) {
 		`remit_journal_written_bytes 5`, `remit_journal_kept_bytes 4`, `remit_journal_room_bytes 6`, `remit_journal_segment_bytes 10`, `remit_disk_free_bytes 7`, `remit_store_unavailable 1`,
 		`remit_partitions 8`, `remit_snapshot_timestamp_seconds 0`,
 		`remit_connections 3`, `remit_outcome_streams 4`, `remit_revocations 9`,
-		`remit_export_events_total{sink="file"} 3`, `remit_export_gaps_total{sink="file"} 1`, `remit_export_blocked{sink="file"} 1`,
+		`remit_export_events_total{sink="file"} 3`, `remit_export_gaps_total{sink="file"} 1`, `remit_export_blocked{sink="file"} 1`, `remit_export_failing{sink="file"} 1`,
 		`remit_export_failures_total{cause="refused",sink="file"} 4`, `remit_export_failures_total{cause="failed",sink="file"} 5`,
 		`remit_export_lag_bytes{sink="file"} 6`, `remit_export_lag_seconds{sink="file"} 7`, `remit_export_lag_limit_bytes 8`)
 }

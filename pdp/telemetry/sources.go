@@ -54,6 +54,7 @@ type Export struct {
 	Events, Gaps    uint64 // since the start
 	Refused, Failed uint64 // attempts, since the start
 	Blocked         bool
+	Failing         bool
 	LagBytes        int64
 	Lag             time.Duration
 }
@@ -160,6 +161,7 @@ func (e Export) collect(say sayFunc) {
 	say(exportFailures, float64(e.Failed), e.Sink, "failed")
 	say(exportGaps, float64(e.Gaps), e.Sink)
 	say(exportBlocked, truth(e.Blocked), e.Sink)
+	say(exportFailing, truth(e.Failing), e.Sink)
 	say(exportLagBytes, float64(e.LagBytes), e.Sink)
 	say(exportLagSeconds, e.Lag.Seconds(), e.Sink)
 }

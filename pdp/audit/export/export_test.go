@@ -179,11 +179,11 @@ func TestASinkThatFailsIsWaitedFor(t *testing.T) {
 	journal.write(5)
 	eventually(t, "the other sink has it", func() bool { return len(good.has()) == 5 })
 	eventually(t, "failures are counted", func() bool { return e.Status()[0].Failed > 3 })
-	if s := e.Status()[0]; s.Sink != "bad" || e.Exported() != 10 && e.Exported() != 0 || s.LagBytes == 0 || s.Lag == 0 || s.Blocked || s.Events != 0 {
+	if s := e.Status()[0]; s.Sink != "bad" || e.Exported() != 10 && e.Exported() != 0 || s.LagBytes == 0 || s.Lag == 0 || s.Blocked || !s.Failing || s.Events != 0 {
 		t.Errorf("%d is exported, %+v", e.Exported(), s)
 	}
 	bad.failing(nil)
-	eventually(t, "it is tried again", func() bool { return e.Exported() == journal.End() })
+	eventually(t, "it is tried again", func() bool { return e.Exported() == journal.End() && !e.Status()[0].Failing })
 	if got := bad.has(); !slices.Equal(got, positions(0, 5)) {
 		t.Errorf("%v", got)
 	}
@@ -201,7 +201,7 @@ func TestARefusalBlocks(t *testing.T) {
 	defer e.Stop(time.Second)
 	journal.write(1)
 	eventually(t, "it is blocked", func() bool { return e.Status()[0].Blocked })
-	if s := e.Status()[0]; s.Refused < patientRefusals || s.Failed != 0 {
+	if s := e.Status()[0]; s.Refused < patientRefusals || s.Failed != 0 || s.Failing {
 		t.Errorf("%+v", s)
 	}
 	sink.failing(nil)

@@ -65,6 +65,7 @@ type trouble struct {
 
 	refused, failed atomic.Uint64 // since the start
 	blocked         atomic.Bool
+	failing         atomic.Bool // the latest attempt failed, and was not refused
 }
 
 // failed counts a failure, tells what is new, and returns how long to wait.
@@ -74,9 +75,11 @@ func (f *follower) failed(err error) (pause time.Duration) {
 	if errors.As(err, &refused) {
 		t.refused.Add(1)
 		t.refusals++
+		t.failing.Store(false)
 	} else {
 		t.failed.Add(1)
 		t.refusals = 0
+		t.failing.Store(true)
 	}
 	if text := err.Error(); text != t.told {
 		t.told = text
@@ -102,6 +105,7 @@ func (f *follower) worked() {
 	}
 	t.pause, t.refusals, t.told = 0, 0, ""
 	t.blocked.Store(false)
+	t.failing.Store(false)
 }
 
 // Status is how the export to a sink is.
@@ -110,6 +114,7 @@ type Status struct {
 	Events, Gaps    uint64        // handed over since the start
 	Refused, Failed uint64        // attempts since the start
 	Blocked         bool          // it refuses, until somebody does something
+	Failing         bool          // the latest attempt failed in another way
 	LagBytes        int64         // of the journal that the sink does not have
 	Lag             time.Duration // since the oldest of it was written
 }
@@ -119,7 +124,7 @@ func (e *Exporter) Status() (all []Status) {
 	for _, f := range e.followers {
 		s := Status{
 			Sink: f.name, Events: f.events.Load(), Gaps: f.gaps.Load(),
-			Refused: f.trouble.refused.Load(), Failed: f.trouble.failed.Load(), Blocked: f.trouble.blocked.Load(),
+			Refused: f.trouble.refused.Load(), Failed: f.trouble.failed.Load(), Blocked: f.trouble.blocked.Load(), Failing: f.trouble.failing.Load(),
 		}
 		if oldest := f.oldest.Load(); oldest != 0 {
 			s.Lag = max(0, f.settings.Now().Sub(time.Unix(0, oldest)))
