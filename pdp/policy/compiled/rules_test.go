@@ -65,6 +65,7 @@ func newEngines(t testing.TB, entry string, data value.Value, o Options, modules
 // one is none: whoever asks it asks topdown then.
 func (b *both) agree(t testing.TB, input value.Value) {
 	t.Helper()
+	leaveOver(b.compiled)
 	got, err := b.compiled.Eval(t.Context(), 0, Question{Input: input})
 	if err != nil {
 		return // what fails here, topdown answers
