@@ -1,5 +1,44 @@
 package compiled
 
+import (
+	"testing"
+
+	"github.com/remit-pdp/remit/pdp/value"
+)
+
+// breaks panics when a member of it is read.
+type breaks struct{}
+
+func (breaks) Get(string) value.Value               { panic("no") }
+func (breaks) Range(func(string, value.Value) bool) {}
+
+// What a request left is not read by another one, also after one that panicked half
+// way through a read.
+func TestAPanicLeavesNothingToTheNext(t *testing.T) {
+	p, err := Compile(t.Context(), []Module{parsed(t, `package p
+d contains input.agent.role if input.agent.role`)}, value.Obj(), []string{"data.p.d"}, Options{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(agent value.Value) string {
+		defer func() { recover() }()
+		got, err := p.Eval(t.Context(), 0, Question{Input: value.Obj(value.M("agent", agent))})
+		if err != nil {
+			t.Error(err)
+		}
+		return string(value.AppendJSON(nil, got))
+	}
+	for range 20 {
+		if got := ask(value.Obj(value.M("role", value.Str("admin")))); got != `["admin"]` {
+			t.Fatalf("got %s", got)
+		}
+		ask(value.From(breaks{}))
+		if got := ask(value.Obj()); got != "[]" {
+			t.Fatalf("an agent without a role has one: %s", got)
+		}
+	}
+}
+
 // leaveOver puts into the run that the next evaluation is likely to get what one
 // before it may have left: whatever reads a place before it has written there says
 // something else than topdown then.

@@ -261,7 +261,15 @@ func (p *Program) Read(ctx context.Context, i int, q Question, read func(value.V
 
 func (p *Program) eval(ctx context.Context, i int, input val, q Question, read func(value.Value) error) error {
 	r := p.runs.Get().(*run)
-	defer p.release(r)
+	sound := false // a panic may leave places marked that were never written
+	defer func() {
+		if r.stop != nil {
+			r.letGo()
+		}
+		if sound {
+			p.release(r)
+		}
+	}()
 	r.program, r.limits, r.input, r.data = p, p.limits, input, p.data
 	r.ctx, r.deadline = ctx, q.Deadline
 	f := r.enter(&p.plans[i])
@@ -272,9 +280,12 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question, read f
 		}
 	}
 	if r.err != nil {
+		sound = true
 		return r.err
 	}
-	return read(toView(r.result))
+	err := read(toView(r.result))
+	sound = true
+	return err
 }
 
 // release makes a run ready for the next evaluation. What it grew beyond the
@@ -282,9 +293,6 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question, read f
 // place: nothing is read before it was written, and every pointer that is cleared
 // costs as much as one that is written.
 func (p *Program) release(r *run) {
-	if r.stop != nil {
-		r.letGo()
-	}
 	for _, i := range r.usedMemo {
 		r.memo[i].known = false
 	}
