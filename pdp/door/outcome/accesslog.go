@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime"
 	"time"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/door/wire"
+	"github.com/remit-pdp/remit/pdp/pace"
 )
 
 // Settler settles an action once. It is [pdp.Point]. The strings of an outcome
@@ -81,19 +81,15 @@ func read(message string) ([]entry, error) {
 	return fromTypes(message)
 }
 
-// turn is how many entries are taken before whoever waits to decide has a turn:
-// a message holds hundreds, and Go's scheduler lets go of nobody for 10 ms.
-const turn = 8
-
-// take tells what became of requests, and settles those that were allowed.
+// take tells what became of requests, and settles those that were allowed. It gives
+// way to decisions: a message holds hundreds of entries.
 func (l *AccessLog) take(ctx context.Context, entries []entry) {
 	// What Envoy has sent is settled even when the stream ends meanwhile.
 	w := wait{stream: context.WithoutCancel(ctx)}
 	defer w.end()
+	var p pace.Pace
 	for i := range entries {
-		if i%turn == turn-1 {
-			runtime.Gosched()
-		}
+		p.Step()
 		e := &entries[i]
 		l.tell(e)
 		o, ok := e.outcome(l.now())

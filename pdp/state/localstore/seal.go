@@ -8,10 +8,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 	"time"
 
+	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -69,7 +69,7 @@ type sealer struct {
 	chain   chain
 	passed  atomic.Uint64 // the first byte of that segment, for others to read
 	fresh   bool          // something other than a seal came since the last seal
-	taken   int           // entries
+	pace    *pace.Pace
 	stop    chan struct{}
 	done    chan struct{}
 	failed  func(error)
@@ -97,6 +97,9 @@ func (s *sealer) run() {
 
 // seal takes in what came since the last time and appends a seal.
 func (s *sealer) seal(closing bool) error {
+	if closing {
+		s.pace = nil
+	}
 	if err := s.advance(); err != nil {
 		return err
 	}
@@ -147,15 +150,10 @@ func (s *sealer) read() (next state.Position, end scanEnd, behind uint64, err er
 	return next, end, file.first + uint64(file.size), err
 }
 
-// atATime is how many entries are taken in before whoever waits for the processor
-// has a turn: there are thousands in a busy second.
-const atATime = 32
-
+// take takes an entry in, at a pace: there are thousands in a busy second.
 func (s *sealer) take(at state.Position, kind uint8, payload []byte) error {
 	s.chain = s.chain.next(at, kind, payload)
 	s.fresh = s.fresh || kind != kindSeal
-	if s.taken++; s.taken%atATime == 0 {
-		runtime.Gosched()
-	}
+	s.pace.Step()
 	return nil
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -245,15 +245,14 @@ type visited struct {
 }
 
 // each visits every partition that there is something of, in the order of
-// their keys. One that sleeps is not woken. Whoever waits for a processor has it
-// after each: Go's scheduler would let them wait for 10 ms.
-func (s *shelf) each(ctx context.Context, visit func(visited) error) error {
+// their keys, at a pace. One that sleeps is not woken.
+func (s *shelf) each(ctx context.Context, p *pace.Pace, visit func(visited) error) error {
 	for i := range s.shards {
 		for _, key := range s.shards[i].keys() {
 			if err := s.visit(ctx, &s.shards[i], key, visit); err != nil {
 				return err
 			}
-			runtime.Gosched()
+			p.Step()
 		}
 	}
 	return nil
@@ -297,8 +296,8 @@ func (v visited) read() (*state.Partition, error) {
 }
 
 // partitions visits every partition as a structure.
-func (s *shelf) partitions(ctx context.Context, visit func(*state.Partition) error) error {
-	return s.each(ctx, func(v visited) error {
+func (s *shelf) partitions(ctx context.Context, p *pace.Pace, visit func(*state.Partition) error) error {
+	return s.each(ctx, p, func(v visited) error {
 		p, err := v.read()
 		if err != nil {
 			return fmt.Errorf("partition %s: %w", v.key, err)

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -47,7 +48,9 @@ func snapshotName(begin state.Position) string { return fmt.Sprintf("%016x.snaps
 
 // Snapshot writes every partition to disk, one turn at a time, so that the
 // next start replays less.
-func (s *Store) Snapshot(ctx context.Context) error {
+func (s *Store) Snapshot(ctx context.Context) error { return s.takeSnapshot(ctx, nil) }
+
+func (s *Store) takeSnapshot(ctx context.Context, p *pace.Pace) error {
 	s.snapshot.Lock()
 	defer s.snapshot.Unlock()
 	defer s.shelf.floor.Store(math.MaxUint64)
@@ -60,7 +63,7 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.shelf.each(ctx, w.partition)
+	err = s.shelf.each(ctx, p, w.partition)
 	if err == nil {
 		snap.reached = s.journal.position()
 		snap.lostCounts, snap.lostMarks = s.shelf.lostCounts.Load(), s.shelf.lostMarks.Load()

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -193,7 +194,7 @@ func (s *Store) startSealer(r *recovered) {
 	s.sealer = &r.sealer
 	s.sealer.journal, s.sealer.key = s.journal, s.options.Keys.Seal()
 	s.sealer.stop, s.sealer.done = make(chan struct{}), make(chan struct{})
-	s.sealer.failed = s.options.Warn
+	s.sealer.failed, s.sealer.pace = s.options.Warn, new(pace.Pace)
 	s.sealer.fresh = true // what a crash left unsealed is sealed now
 	current := s.journal.current.Load()
 	s.sealer.first, s.sealer.at = current.first, s.journal.position()
@@ -281,7 +282,7 @@ func (h *held) Release() {
 
 // Partitions implements [state.Store].
 func (s *Store) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
-	return s.shelf.partitions(ctx, visit)
+	return s.shelf.partitions(ctx, new(pace.Pace), visit)
 }
 
 // Entries implements [state.Log].
@@ -300,6 +301,8 @@ func (s *Store) Read(ctx context.Context, from state.Position, visit func(state.
 // snapshots takes a snapshot whenever enough journal was written, and removes
 // what need not be kept.
 func (s *Store) snapshots() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.done.Go(func() { <-s.stop; cancel() }) // a snapshot at leisure: the end takes its own
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -308,7 +311,7 @@ func (s *Store) snapshots() {
 			return
 		case <-ticker.C:
 			if uint64(s.journal.position())-s.snapshotAt.Load() >= uint64(s.options.SnapshotEvery) {
-				if err := s.Snapshot(context.Background()); err != nil {
+				if err := s.takeSnapshot(ctx, new(pace.Pace)); err != nil && ctx.Err() == nil {
 					s.options.Warn(fmt.Errorf("take a snapshot: %w", err))
 				}
 			}
