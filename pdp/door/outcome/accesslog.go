@@ -24,7 +24,6 @@ import (
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/door/wire"
-	"github.com/remit-pdp/remit/pdp/pace"
 )
 
 // Settler settles an action once. It is [pdp.Point]. The strings of an outcome
@@ -87,7 +86,7 @@ func (l *AccessLog) take(ctx context.Context, entries []entry) {
 	// What Envoy has sent is settled even when the stream ends meanwhile.
 	w := wait{stream: context.WithoutCancel(ctx)}
 	defer w.end()
-	var p pace.Pace
+	var p pdp.Pace
 	for i := range entries {
 		p.Step()
 		e := &entries[i]

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/remit-pdp/remit/pdp/pace"
+	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -69,7 +69,7 @@ type sealer struct {
 	chain   chain
 	passed  atomic.Uint64 // the first byte of that segment, for others to read
 	fresh   bool          // something other than a seal came since the last seal
-	pace    *pace.Pace
+	pace    *pdp.Pace
 	stop    chan struct{}
 	done    chan struct{}
 	failed  func(error)

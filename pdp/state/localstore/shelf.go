@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
-	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -246,7 +245,7 @@ type visited struct {
 
 // each visits every partition that there is something of, in the order of
 // their keys, at a pace. One that sleeps is not woken.
-func (s *shelf) each(ctx context.Context, p *pace.Pace, visit func(visited) error) error {
+func (s *shelf) each(ctx context.Context, p *pdp.Pace, visit func(visited) error) error {
 	for i := range s.shards {
 		for _, key := range s.shards[i].keys() {
 			if err := s.visit(ctx, &s.shards[i], key, visit); err != nil {
@@ -296,7 +295,7 @@ func (v visited) read() (*state.Partition, error) {
 }
 
 // partitions visits every partition as a structure.
-func (s *shelf) partitions(ctx context.Context, p *pace.Pace, visit func(*state.Partition) error) error {
+func (s *shelf) partitions(ctx context.Context, p *pdp.Pace, visit func(*state.Partition) error) error {
 	return s.each(ctx, p, func(v visited) error {
 		p, err := v.read()
 		if err != nil {

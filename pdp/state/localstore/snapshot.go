@@ -13,7 +13,6 @@ import (
 	"slices"
 
 	"github.com/remit-pdp/remit/pdp"
-	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -50,7 +49,7 @@ func snapshotName(begin state.Position) string { return fmt.Sprintf("%016x.snaps
 // next start replays less.
 func (s *Store) Snapshot(ctx context.Context) error { return s.takeSnapshot(ctx, nil) }
 
-func (s *Store) takeSnapshot(ctx context.Context, p *pace.Pace) error {
+func (s *Store) takeSnapshot(ctx context.Context, p *pdp.Pace) error {
 	s.snapshot.Lock()
 	defer s.snapshot.Unlock()
 	defer s.shelf.floor.Store(math.MaxUint64)

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/remit-pdp/remit/pdp"
-	"github.com/remit-pdp/remit/pdp/pace"
 	"github.com/remit-pdp/remit/pdp/state"
 )
 
@@ -194,7 +193,7 @@ func (s *Store) startSealer(r *recovered) {
 	s.sealer = &r.sealer
 	s.sealer.journal, s.sealer.key = s.journal, s.options.Keys.Seal()
 	s.sealer.stop, s.sealer.done = make(chan struct{}), make(chan struct{})
-	s.sealer.failed, s.sealer.pace = s.options.Warn, new(pace.Pace)
+	s.sealer.failed, s.sealer.pace = s.options.Warn, new(pdp.Pace)
 	s.sealer.fresh = true // what a crash left unsealed is sealed now
 	current := s.journal.current.Load()
 	s.sealer.first, s.sealer.at = current.first, s.journal.position()
@@ -282,7 +281,7 @@ func (h *held) Release() {
 
 // Partitions implements [state.Store].
 func (s *Store) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
-	return s.shelf.partitions(ctx, new(pace.Pace), visit)
+	return s.shelf.partitions(ctx, new(pdp.Pace), visit)
 }
 
 // Entries implements [state.Log].
@@ -311,7 +310,7 @@ func (s *Store) snapshots() {
 			return
 		case <-ticker.C:
 			if uint64(s.journal.position())-s.snapshotAt.Load() >= uint64(s.options.SnapshotEvery) {
-				if err := s.takeSnapshot(ctx, new(pace.Pace)); err != nil && ctx.Err() == nil {
+				if err := s.takeSnapshot(ctx, new(pdp.Pace)); err != nil && ctx.Err() == nil {
 					s.options.Warn(fmt.Errorf("take a snapshot: %w", err))
 				}
 			}
