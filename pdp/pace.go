@@ -3,7 +3,7 @@ package pdp
 import "time"
 
 const (
-	// paceTurn is for how long work goes on at a time: about as long as a decision takes.
+	// paceTurn is for how long work goes on at a time: as long as two or three decisions take.
 	paceTurn = 200 * time.Microsecond
 	// paceOthers is how much longer than that it gives way: a third of a busy processor is
 	// its own.
@@ -22,7 +22,8 @@ const (
 // calls it goes behind all that is ready and, because the scheduler looks at that
 // queue only every 61st time, behind much that becomes ready later. Under load each
 // call takes milliseconds, and work that lets go often never ends. Who sleeps is
-// woken in time, also by a scheduler that has much to do.
+// woken in time, also by a scheduler that has much to do. On a processor that is idle
+// the shortest sleep takes a millisecond: work that somebody waits for has no pace.
 type Pace struct{ since time.Time }
 
 // Step is called between parts of the work that take microseconds, with nothing held

@@ -26,7 +26,7 @@ func (u unwritten) Append(context.Context, *state.Entry) error { return nil }
 func (u unwritten) Revoke(context.Context, *state.Entry) error { return nil }
 func (u unwritten) Revocations() *state.Revocations            { return nil }
 func (u unwritten) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
-	return u.shelf.partitions(ctx, nil, visit)
+	return u.shelf.partitions(ctx, visit)
 }
 
 type unwrittenHeld struct {

@@ -87,7 +87,7 @@ func (r *Reader) Partitions(ctx context.Context, visit func(*state.Partition) er
 	if err != nil {
 		return err
 	}
-	return folded.shelf.partitions(ctx, nil, visit)
+	return folded.shelf.partitions(ctx, visit)
 }
 
 // Revocations returns the points that the snapshot and the journal have now.

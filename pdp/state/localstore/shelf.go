@@ -294,9 +294,10 @@ func (v visited) read() (*state.Partition, error) {
 	return state.DecodePartition(v.asleep)
 }
 
-// partitions visits every partition as a structure.
-func (s *shelf) partitions(ctx context.Context, p *pdp.Pace, visit func(*state.Partition) error) error {
-	return s.each(ctx, p, func(v visited) error {
+// partitions visits every partition as a structure, for an operator or an order: who
+// waits for it waits for nobody's pace.
+func (s *shelf) partitions(ctx context.Context, visit func(*state.Partition) error) error {
+	return s.each(ctx, nil, func(v visited) error {
 		p, err := v.read()
 		if err != nil {
 			return fmt.Errorf("partition %s: %w", v.key, err)

@@ -281,7 +281,7 @@ func (h *held) Release() {
 
 // Partitions implements [state.Store].
 func (s *Store) Partitions(ctx context.Context, visit func(*state.Partition) error) error {
-	return s.shelf.partitions(ctx, new(pdp.Pace), visit)
+	return s.shelf.partitions(ctx, visit)
 }
 
 // Entries implements [state.Log].
