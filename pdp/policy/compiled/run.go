@@ -279,11 +279,10 @@ func (p *Program) eval(ctx context.Context, i int, input val, q Question, read f
 			break
 		}
 	}
-	if r.err != nil {
-		sound = true
-		return r.err
+	err := r.err
+	if err == nil {
+		err = read(toView(r.result))
 	}
-	err := read(toView(r.result))
 	sound = true
 	return err
 }
