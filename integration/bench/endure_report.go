@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -122,10 +120,7 @@ func (r *endureReport) write(folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(folder, "endure.json"), append(text, '\n'), 0o644)
+	return leave(folder, "endure.json", append(text, '\n'))
 }
 
 // print writes the report as a table.

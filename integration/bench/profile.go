@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -111,10 +112,7 @@ func (b *bench) leaveProfile(file string, stacks []parts.Stack) error {
 		return err
 	}
 	build := filepath.Join(b.root, "build")
-	if err := os.WriteFile(filepath.Join(build, "bench.pprof"), profile, 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(build, "bench-flame.svg"), parts.Flame(stacks), 0o644)
+	return errors.Join(leave(build, "bench.pprof", profile), leave(build, "bench-flame.svg", parts.Flame(stacks)))
 }
 
 // allocations counts what the whole process allocates for a decision, gRPC and

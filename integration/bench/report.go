@@ -96,13 +96,15 @@ func (r *report) write(folder string) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(leave(folder, "bench.json", append(text, '\n')), leave(folder, "bench.svg", r.chart()))
+}
+
+// leave writes a file for whoever ran this, into a folder that may not be there.
+func leave(folder, name string, text []byte) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "bench.json"), append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(folder, "bench.svg"), r.chart(), 0o644)
+	return os.WriteFile(filepath.Join(folder, name), text, 0o644)
 }
 
 // print writes the report as a table.
