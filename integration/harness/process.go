@@ -2,7 +2,9 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -72,14 +74,36 @@ func tail(path string) string {
 	return string(text[max(0, len(text)-4096):])
 }
 
-// FreePort returns a loopback address that nobody listened on a moment ago.
+// kept are what keeps the ports of [FreePort], for as long as this process lives.
+var kept struct {
+	sync.Mutex
+	ports []net.Listener
+}
+
+// FreePort returns a loopback address that nobody listens on. No other call gives it
+// away, in whichever process: a name in the kernel's own space is taken for it, which
+// ends with this process. It is below the ports that the kernel chooses by itself
+// (from 32768 on, ip_local_port_range): until a program listens on it, no connection and no server
+// that takes any port gets it.
 func FreePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, behind = 20000, 32768
+	for range 1000 {
+		port := first + rand.IntN(behind-first)
+		keeps, err := net.Listen("unix", fmt.Sprintf("@remit-test-port-%d", port))
+		if err != nil {
+			continue // it is somebody's
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			keeps.Close()
+			continue
+		}
+		kept.Lock()
+		kept.ports = append(kept.ports, keeps)
+		kept.Unlock()
+		return l.Addr().String(), l.Close()
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", errors.New("there is no free port")
 }
 
 func port(address string) string {

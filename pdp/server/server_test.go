@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/remit-pdp/remit/integration/harness"
 	"github.com/remit-pdp/remit/pdp/config"
 	"github.com/remit-pdp/remit/pdp/server"
 )
@@ -51,12 +52,11 @@ health: { address: %q }
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := harness.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func httpStatus(t *testing.T, url string) int {
