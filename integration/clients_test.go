@@ -38,7 +38,7 @@ var happenings = []struct {
 	{name: "closed by the policy", on: "closed", tool: "read_ticket", isError: true, says: map[string]string{"": "(session_ended)"}},
 	{name: "closed by the policy, another method", on: "closed", failure: true, says: map[string]string{"": "(session_ended)"}},
 	{name: "expired", on: "expired", tool: "read_ticket", isError: true, says: map[string]string{"": "(session_ended)"},
-		before: func(*testing.T, *harness.Stack) { time.Sleep(1100 * time.Millisecond) }},
+		before: func(*testing.T, *harness.Stack) { time.Sleep(3100 * time.Millisecond) }},
 	{name: "remit down", on: "open", tool: "read_ticket", failure: true, says: map[string]string{
 		"":   "no decision could be made",
 		"go": "Service Unavailable", // all that this SDK shows of a 503

@@ -56,7 +56,12 @@ func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	time.Sleep(100 * time.Millisecond)
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil { // the server's first words: it knows of the connection
+		t.Fatal(err)
+	}
 	remit.Process.Signal(syscall.SIGTERM)
 	await(t, func() error { return ready(http.StatusServiceUnavailable) })
 	select {

@@ -11,4 +11,4 @@ deny contains {"code": "unknown_target", "message": "the target is not known"} i
 
 session["close"] if input.action.tool == "delete_ticket"
 
-session_expires_in := 1 if input.agent.claims.sid == "short"
+session_expires_in := 3 if input.agent.claims.sid == "short"
