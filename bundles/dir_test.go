@@ -149,17 +149,34 @@ func replace(t *testing.T, dir, name, text string) {
 func TestARestlessFolder(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, files{"p.rego": policy})
+	for try := 1; ; try++ {
+		rested, err := fetchRestless(t, dir)
+		if err == nil && rested >= quiet/2 && try < 10 {
+			continue // the machine held up whoever changes it: it was at rest
+		}
+		wantError(t, err, dir, "never at rest")
+		return
+	}
+}
+
+// fetchRestless reads a folder while one of its files is replaced all the time, and
+// returns for how long that was not done, at the most.
+func fetchRestless(t *testing.T, dir string) (rested time.Duration, err error) {
+	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Second)
-	defer stop()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		last := time.Now()
 		for i := 0; ctx.Err() == nil; i++ {
 			replace(t, dir, "data.json", fmt.Sprintf(`{"a": %d}`, i))
+			rested, last = max(rested, time.Since(last)), time.Now()
 			time.Sleep(5 * time.Millisecond)
 		}
+		rested = max(rested, time.Since(last))
 	}()
-	_, err := Dir(dir).Fetch(ctx, "another")
-	wantError(t, err, dir, "never at rest")
+	_, err = Dir(dir).Fetch(ctx, "another")
+	stop()
 	<-done
+	return rested, err
 }

@@ -159,7 +159,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 func TestRotation(t *testing.T) {
 	s := newSite(t)
 	s.publishes(t, ec().public(t, nil))
-	v := newFetched(t, s, "", func(j *identity.JWT) { j.Fetch.Refresh = 100 * time.Millisecond })
+	v := newFetched(t, s, "", func(j *identity.JWT) { j.Fetch.Refresh = 500 * time.Millisecond })
 	accepted(t, v.Verifier, bearer(ec().sign(t, nil, nil)))
 
 	// The first token with the new key is good at once: it makes remit ask.
@@ -266,6 +266,7 @@ func TestLyingIssuers(t *testing.T) {
 				j.Fetch.Refresh, j.Fetch.Timeout = 100*time.Millisecond, 300*time.Millisecond
 			})
 			good := bearer(ec().sign(t, nil, claims{"iss": issuer}))
+			eventually(t, "the keys are there", func() bool { return v.issuers.Status()[0].Usable }) // the first attempt may be too slow
 			accepted(t, v.Verifier, good)
 			c.lie()
 			eventually(t, "the operator is told of "+c.want, func() bool {

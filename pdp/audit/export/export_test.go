@@ -214,12 +214,12 @@ func TestWhatIsMissingIsAnEvent(t *testing.T) {
 	journal.write(3)
 	e := exporting(t, dir, sink)
 	begun(t, e, journal)
-	ended(t, e, time.Second)
+	ended(t, e, 10*time.Second)
 	journal.write(4)
 	journal.remove(60)
 	e = exporting(t, dir, sink)
 	begun(t, e, journal)
-	ended(t, e, time.Second)
+	ended(t, e, 10*time.Second)
 	want := append(append(positions(0, 3), "gap 40 60"), positions(5, 7)...)
 	if got := sink.has(); !slices.Equal(got, want) || e.Status()[0].Gaps != 1 {
 		t.Errorf("%v, want %v; %+v", got, want, e.Status())
@@ -235,19 +235,19 @@ func TestAJournalThatLostItsEnd(t *testing.T) {
 		journal.write(5)
 		e := exporting(t, dir, sink)
 		begun(t, e, journal)
-		ended(t, e, time.Second)
+		ended(t, e, 10*time.Second)
 		journal.n = 3
 		e = exporting(t, dir, sink)
 		if untold {
 			sink.failing(func([][]byte) error { return errors.New("no") })
 			begun(t, e, journal)
-			ended(t, e, time.Second)
+			ended(t, e, 10*time.Second)
 			sink.failing(nil)
 			e = exporting(t, dir, sink)
 		}
 		begun(t, e, journal)
 		journal.write(1)
-		ended(t, e, time.Second)
+		ended(t, e, 10*time.Second)
 		if got := sink.has(); !slices.Equal(got, want) {
 			t.Errorf("untold %v: %v, want %v", untold, got, want)
 		}

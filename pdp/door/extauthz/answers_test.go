@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -39,11 +40,17 @@ func named(context.Context) string { return "test" }
 
 func door(t *testing.T, read reader, d decider) *extauthz.Server {
 	t.Helper()
+	return doorKeeping(t, 2, read, d)
+}
+
+// doorKeeping is a door that keeps so many workers.
+func doorKeeping(t *testing.T, workers int, read reader, d decider) *extauthz.Server {
+	t.Helper()
 	keys, err := pdp.NewKeys(make([]byte, pdp.SeedSize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return read(extauthz.NewServer(extauthz.Settings{Listener: "l", Caller: named, DenyAs: extauthz.AsToolError, Deadline: 200 * time.Millisecond, Margin: 50 * time.Millisecond, Workers: 2},
+	return read(extauthz.NewServer(extauthz.Settings{Listener: "l", Caller: named, DenyAs: extauthz.AsToolError, Deadline: 10 * time.Second, Margin: 50 * time.Millisecond, Workers: workers},
 		d, keys, time.Now, func(any, []byte) {}))
 }
 
@@ -92,21 +99,24 @@ func TestAPanicIsADenial(t *testing.T) {
 // A decision that hangs is answered for, before the caller's deadline.
 func TestTheAnswerLeavesBeforeTheDeadline(t *testing.T) {
 	eachReader(t, func(t *testing.T, read reader) {
-		block := make(chan struct{})
-		time.AfterFunc(time.Second, func() { close(block) }) // long after the deadline
-		s := door(t, read, func(context.Context, *pdp.Envelope) pdp.Decision {
-			<-block
-			return pdp.Decision{ID: "id", Effect: pdp.Allow}
+		synctest.Test(t, func(t *testing.T) { // where no busy machine takes the time of the margin
+			block := make(chan struct{})
+			time.AfterFunc(time.Second, func() { close(block) }) // long after the deadline
+			s := doorKeeping(t, 0, read, func(context.Context, *pdp.Envelope) pdp.Decision {
+				<-block
+				return pdp.Decision{ID: "id", Effect: pdp.Allow}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+			defer cancel()
+			r, err := s.Ask(ctx, &authv3.CheckRequest{})
+			if err != nil || !denies(r) || r.GetDeniedResponse().GetStatus().GetCode() != 503 {
+				t.Errorf("got %v, %v", r, err)
+			}
+			if ctx.Err() != nil {
+				t.Error("the answer came after the deadline")
+			}
+			time.Sleep(2 * time.Second) // until the decision has ended, too
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
-		defer cancel()
-		r, err := s.Ask(ctx, &authv3.CheckRequest{})
-		if err != nil || !denies(r) || r.GetDeniedResponse().GetStatus().GetCode() != 503 {
-			t.Errorf("got %v, %v", r, err)
-		}
-		if ctx.Err() != nil {
-			t.Error("the answer came after the deadline")
-		}
 	})
 }
 

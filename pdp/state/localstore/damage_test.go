@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -331,11 +332,13 @@ func TestReadingBesideWriters(t *testing.T) {
 		})
 	}
 	followed := make(map[string]int)
+	var visits atomic.Int64
 	following, enough := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		done <- r.Follow(following, 0, func(_ state.Position, e *state.Entry) error {
 			followed[e.Record.ID]++
+			visits.Add(1)
 			return nil
 		})
 	}()
@@ -362,7 +365,10 @@ func TestReadingBesideWriters(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond) // the follower looks ten times a second
+	for end := time.Now().Add(20 * time.Second); visits.Load() < int64(len(written)) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(300 * time.Millisecond) // it looks ten times a second: what it sees again it has seen by then
 	enough()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)

@@ -68,7 +68,11 @@ func TestSnapshotsAreTakenHoweverShortTheRuns(t *testing.T) {
 				}
 			}
 		}
-		// What a kill leaves is what another process would find now.
+		// What a kill leaves is what another process would find now. A file that is
+		// being made would have another name before it is copied.
+		for len(s.journal.next) == 0 {
+			time.Sleep(time.Millisecond)
+		}
 		next := t.TempDir()
 		if err := errors.Join(os.CopyFS(next, os.DirFS(dir)), os.Chmod(filepath.Join(next, seedFile), 0o600)); err != nil {
 			t.Fatal(err)
