@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -51,15 +52,23 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 
 func TestBenchmarksAreRead(t *testing.T) {
 	all := make(results)
-	out := "goos: linux\nBenchmarkX/a \t 100\t 5 ns/op\t 30 cpu-ns/op\nBenchmarkX/a \t 100\t 5 ns/op\t 50 cpu-ns/op\nBenchmarkX/a \t 100\t 5 ns/op\t 40 cpu-ns/op\nBenchmarkX/b \t 1\t 10 cpu-ns/op\nPASS\n"
-	if err := all.read(out); err != nil {
-		t.Fatal(err)
+	for _, took := range [][2]int{{30, 10}, {160, 20}, {40, 10}} { // 3, 8 and 4 times
+		out := fmt.Sprintf("goos: linux\nBenchmarkX/a \t 100\t 5 ns/op\t %d cpu-ns/op\nBenchmarkX/b \t 1\t %d cpu-ns/op\nPASS\n", took[0], took[1])
+		if err := all.read(out); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if q, err := all.quotient("BenchmarkX/a", "BenchmarkX/b"); err != nil || q != 4 {
 		t.Errorf("quotient %v, %v", q, err)
 	}
 	if _, err := all.quotient("BenchmarkX/a", "BenchmarkX/c"); err == nil {
 		t.Error("a benchmark that did not run is no error")
+	}
+	if err := all.read("BenchmarkX/a 1 10 cpu-ns/op"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.quotient("BenchmarkX/a", "BenchmarkX/b"); err == nil {
+		t.Error("a round that only one of two ran is no error")
 	}
 }
 

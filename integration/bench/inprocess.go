@@ -14,14 +14,14 @@ import (
 type benchmark struct {
 	pkg, pattern string
 	time         string // -benchtime
-	count        int
+	rounds       int
 	whole        bool // not in the short form: it takes long
 }
 
 var benchmarks = []benchmark{
-	{"pdp/policy", "^BenchmarkDecision$", "200ms", 3, false},
-	{"pdp/policy/compiled", "^BenchmarkRules$/^(equal|in|prefix|undefined)$/^(10|1000)$/^compiled$", "100ms", 3, false},
-	{"pdp/server", "^BenchmarkHistory$", "3000x", 1, false},
+	{"pdp/policy", "^BenchmarkDecision$", "200ms", 5, false},
+	{"pdp/policy/compiled", "^BenchmarkRules$/^(equal|in|prefix|undefined)$/^(10|1000)$/^compiled$", "100ms", 9, false},
+	{"pdp/server", "^BenchmarkHistory$", "3000x", 3, false},
 	{"pdp/state/localstore", "^BenchmarkBytesPerSession$", "1x", 1, true},
 }
 
@@ -40,8 +40,8 @@ func (b *bench) buildBenchmarks(ctx context.Context) error {
 	return nil
 }
 
-// results are what benchmarks reported: the median of each unit, by name.
-type results map[string]map[string]float64
+// results are what benchmarks reported, round by round, by name and unit.
+type results map[string]map[string][]float64
 
 // inProcess runs the benchmarks and sets their figures.
 func (b *bench) inProcess(ctx context.Context) error {
@@ -50,15 +50,20 @@ func (b *bench) inProcess(ctx context.Context) error {
 		if m.whole && b.short {
 			continue
 		}
-		if err := b.runBenchmark(ctx, m, all); err != nil {
-			return err
+		for range m.rounds {
+			if err := b.runBenchmark(ctx, m, all); err != nil {
+				return err
+			}
 		}
 	}
 	return all.figures(b.report)
 }
 
+// runBenchmark runs one round of all that a benchmark compares: what is compared
+// is measured one after the other, and not in blocks between which the machine
+// may change its pace.
 func (b *bench) runBenchmark(ctx context.Context, m benchmark, all results) error {
-	run := exec.CommandContext(ctx, b.tests[m.pkg], "-test.run", "^$", "-test.bench", m.pattern, "-test.benchtime", m.time, "-test.count", strconv.Itoa(m.count))
+	run := exec.CommandContext(ctx, b.tests[m.pkg], "-test.run", "^$", "-test.bench", m.pattern, "-test.benchtime", m.time)
 	run.Dir = filepath.Join(b.root, m.pkg)
 	out, err := run.CombinedOutput()
 	if err != nil {
@@ -69,47 +74,42 @@ func (b *bench) runBenchmark(ctx context.Context, m benchmark, all results) erro
 
 // read reads lines of the form "BenchmarkX/y  N  1.5 ns/op  2 allocs/op".
 func (r results) read(out string) error {
-	values := make(map[[2]string][]float64)
 	for line := range strings.Lines(out) {
 		fields := strings.Fields(line)
 		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
+		if r[fields[0]] == nil {
+			r[fields[0]] = make(map[string][]float64)
+		}
+		of := r[fields[0]]
 		for i := 2; i+1 < len(fields); i += 2 {
 			v, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
 				return fmt.Errorf("%q: %w", line, err)
 			}
-			key := [2]string{fields[0], fields[i+1]}
-			values[key] = append(values[key], v)
+			of[fields[i+1]] = append(of[fields[i+1]], v)
 		}
-	}
-	for key, list := range values {
-		if r[key[0]] == nil {
-			r[key[0]] = make(map[string]float64)
-		}
-		r[key[0]][key[1]] = median(list)
 	}
 	return nil
 }
 
-// cpu is the processor time of an operation of a benchmark, in ns.
-func (r results) cpu(name string) (float64, error) {
-	v, measured := r[name]["cpu-ns/op"]
-	if !measured || v == 0 {
-		return 0, fmt.Errorf("%s did not report cpu-ns/op", name)
-	}
-	return v, nil
-}
-
-// quotient is how many times what the second costs the first one costs.
+// quotient is the processor time of a as a multiple of that of b: the median of
+// the rounds' quotients.
 func (r results) quotient(a, b string) (float64, error) {
-	above, err := r.cpu(a)
-	if err != nil {
-		return 0, err
+	const unit = "cpu-ns/op"
+	above, below := r[a][unit], r[b][unit]
+	if len(above) == 0 || len(above) != len(below) {
+		return 0, fmt.Errorf("%s has %d rounds of %s and %s has %d", a, len(above), unit, b, len(below))
 	}
-	below, err := r.cpu(b)
-	return above / below, err
+	quotients := make([]float64, len(above))
+	for i := range above {
+		if below[i] == 0 {
+			return 0, fmt.Errorf("%s took no time in round %d", b, i+1)
+		}
+		quotients[i] = above[i] / below[i]
+	}
+	return median(quotients), nil
 }
 
 func (r results) figures(to *report) error {
@@ -135,7 +135,7 @@ func (r results) figures(to *report) error {
 		to.set("history_"+actions+"_vs_10", more)
 	}
 	if bytes, measured := r["BenchmarkBytesPerSession"]["bytes/session"]; measured {
-		to.set("bytes_per_session_at_1m", bytes)
+		to.set("bytes_per_session_at_1m", median(bytes))
 	}
 	return nil
 }
