@@ -69,7 +69,7 @@ func (p *plain) end(t *testing.T, began time.Time) time.Duration {
 // Health says that it ends before it does: for the length of the pause /ready
 // is 503, health is NOT_SERVING, and every check is still answered.
 func TestHealthIsFlippedBeforeDraining(t *testing.T) {
-	const pause = 2500 * time.Millisecond
+	const pause = 1500 * time.Millisecond
 	p := running(t, func(c *config.Config) { c.Shutdown.Pause = config.Duration(pause) })
 	conn := p.dial(t)
 	checks, health := authv3.NewAuthorizationClient(conn), healthv1.NewHealthClient(conn)
@@ -83,15 +83,17 @@ func TestHealthIsFlippedBeforeDraining(t *testing.T) {
 		t.Errorf("/health is %d while it lives", got)
 	}
 	answered := 0
-	for time.Since(began) < pause-time.Second { // a check that a busy machine holds up is in the pause, too
+	// What a busy machine holds up until the pause is over says nothing of it.
+	inPause := func() bool { return time.Since(began) < pause }
+	for time.Since(began) < pause-200*time.Millisecond {
 		for _, service := range []string{"", "envoy.service.auth.v3.Authorization"} {
 			got, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
-			if err != nil || got.Status != healthv1.HealthCheckResponse_NOT_SERVING {
+			if (err != nil || got.Status != healthv1.HealthCheckResponse_NOT_SERVING) && inPause() {
 				t.Fatalf("health of %q: %v, %v", service, got, err)
 			}
 		}
 		answer, err := checks.Check(t.Context(), &authv3.CheckRequest{})
-		if err != nil || answer.GetDeniedResponse() == nil {
+		if (err != nil || answer.GetDeniedResponse() == nil) && inPause() {
 			t.Fatalf("a check in the pause: %v, %v", answer, err)
 		}
 		answered++
