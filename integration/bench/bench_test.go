@@ -64,6 +64,14 @@ func TestBenchmarksAreRead(t *testing.T) {
 	if _, err := all.quotient("BenchmarkX/a", "BenchmarkX/c"); err == nil {
 		t.Error("a benchmark that did not run is no error")
 	}
+	if err := all.read("BenchmarkY/a 1 0 cpu-ns/op\nBenchmarkY/b 1 10 cpu-ns/op"); err != nil {
+		t.Fatal(err)
+	}
+	for _, two := range [][2]string{{"BenchmarkY/a", "BenchmarkY/b"}, {"BenchmarkY/b", "BenchmarkY/a"}} {
+		if _, err := all.quotient(two[0], two[1]); err == nil {
+			t.Errorf("%s by %s: a benchmark that took no time is no error", two[0], two[1])
+		}
+	}
 	if err := all.read("BenchmarkX/a 1 10 cpu-ns/op"); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type benchmark struct {
 }
 
 var benchmarks = []benchmark{
-	{"pdp/policy", "^BenchmarkDecision$", "200ms", 5, false},
+	{"pdp/policy", "^BenchmarkDecision$/^allow$", "200ms", 5, false},
 	{"pdp/policy/compiled", "^BenchmarkRules$/^(equal|in|prefix|undefined)$/^(10|1000)$/^compiled$", "100ms", 9, false},
 	{"pdp/server", "^BenchmarkHistory$", "3000x", 3, false},
 	{"pdp/state/localstore", "^BenchmarkBytesPerSession$", "1x", 1, true},
@@ -104,8 +104,8 @@ func (r results) quotient(a, b string) (float64, error) {
 	}
 	quotients := make([]float64, len(above))
 	for i := range above {
-		if below[i] == 0 {
-			return 0, fmt.Errorf("%s took no time in round %d", b, i+1)
+		if above[i] == 0 || below[i] == 0 {
+			return 0, fmt.Errorf("%s took %v of %s in round %d and %s took %v", a, above[i], unit, i+1, b, below[i])
 		}
 		quotients[i] = above[i] / below[i]
 	}
