@@ -83,8 +83,8 @@ var kept struct {
 // FreePort returns a loopback address that nobody listens on. No other call gives it
 // away, in whichever process: a name in the kernel's own space is taken for it, which
 // ends with this process. It is below the ports that the kernel chooses by itself
-// (from 32768 on, ip_local_port_range): until a program listens on it, no connection and no server
-// that takes any port gets it.
+// (ip_local_port_range, from 32768 on unless somebody changed it): until a program
+// listens on it, no connection and no server that takes any port gets it.
 func FreePort() (string, error) {
 	const first, behind = 20000, 32768
 	for range 1000 {
