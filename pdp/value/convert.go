@@ -103,8 +103,8 @@ func (v Value) Go() any {
 	case String:
 		return v.s
 	case Array:
-		items := make([]any, len(v.items))
-		for i, item := range v.items {
+		items := make([]any, v.Len())
+		for i, item := range v.Items() {
 			items[i] = item.Go()
 		}
 		return items

@@ -22,7 +22,7 @@ func AppendJSON(dst []byte, v Value) []byte {
 	case String:
 		return appendString(dst, v.s)
 	case Array:
-		return appendArray(dst, v.items)
+		return appendArray(dst, v.Items())
 	case Map:
 		return appendObject(dst, v.Members())
 	default:

@@ -18,7 +18,7 @@ func Equal(a, b Value) bool {
 	case String:
 		return a.s == b.s
 	case Array:
-		return equalArrays(a.items, b.items)
+		return equalArrays(a.Items(), b.Items())
 	case Map:
 		return equalObjects(sortedMembers(a), sortedMembers(b))
 	default:

@@ -24,8 +24,9 @@ func HasCaseCollision(v Value) bool { return hasCaseCollision(&v) }
 func hasCaseCollision(v *Value) bool {
 	switch v.kind {
 	case Array:
-		for i := range v.items {
-			if item := &v.items[i]; item.kind >= Array && hasCaseCollision(item) {
+		items := v.Items()
+		for i := range items {
+			if item := &items[i]; item.kind >= Array && hasCaseCollision(item) {
 				return true
 			}
 		}

@@ -215,7 +215,7 @@ func (p *parser) next(closing byte) (more, ok bool) {
 }
 
 func (p *parser) array(v *Value) bool {
-	v.kind = Array
+	v.kind, v.in = Array, noItems
 	empty, ok := p.open(']')
 	if !ok || empty {
 		return ok
@@ -232,13 +232,14 @@ func (p *parser) array(v *Value) bool {
 			return false
 		}
 	}
-	v.items = pop(&p.items, base)
+	all := items(pop(&p.items, base))
+	v.in = &all
 	return true
 }
 
 func (p *parser) object(v *Value) bool {
 	start := p.at
-	v.kind, v.obj = Map, noMembers
+	v.kind, v.in = Map, noMembers
 	empty, ok := p.open('}')
 	if !ok || empty {
 		return ok
@@ -256,7 +257,7 @@ func (p *parser) object(v *Value) bool {
 		}
 	}
 	members := p.take(base)
-	v.obj = p.box(members)
+	v.in = p.box(members)
 	return p.distinct(members, start)
 }
 

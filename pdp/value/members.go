@@ -4,7 +4,7 @@ package value
 // anything else. Nothing is copied where it is materialised already, so the
 // slice must not be changed.
 func (v Value) Members() Members {
-	if m, ok := materialised(v.obj); ok {
+	if m, ok := materialised(v.in); ok {
 		return m
 	}
 	var all Members
@@ -17,11 +17,11 @@ func (v Value) Members() Members {
 
 // Empty reports whether v is an object without members.
 func (v Value) Empty() bool {
-	if v.obj == nil {
+	if v.kind != Map {
 		return false
 	}
 	empty := true
-	v.obj.Range(func(string, Value) bool { empty = false; return false })
+	v.in.Range(func(string, Value) bool { empty = false; return false })
 	return empty
 }
 
@@ -38,7 +38,7 @@ func materialised(o Object) (Members, bool) {
 
 // sortedMembers returns what the object v holds, sorted by name.
 func sortedMembers(v Value) Members {
-	if m, ok := materialised(v.obj); ok {
+	if m, ok := materialised(v.in); ok {
 		return m
 	}
 	return NewMembers(v.Members())

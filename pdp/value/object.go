@@ -91,7 +91,7 @@ func (m Members) AppendNames(names []string) []string {
 // Range; nothing for anything else. Where an Object has a method of this name
 // that does the same, it is called: so it can be without making anything.
 func AppendNames(names []string, v Value) []string {
-	switch o := v.obj.(type) {
+	switch o := v.in.(type) {
 	case nil:
 		return names
 	case interface{ AppendNames([]string) []string }:
@@ -110,16 +110,15 @@ func appendNames(names []string, o Object) []string {
 // for what is kept beyond the life of a view. What is materialised already is
 // taken as it is.
 func (v Value) Copy() Value {
-	switch o := v.obj.(type) {
+	switch o := v.in.(type) {
 	case nil:
-		if v.kind != Array || len(v.items) == 0 {
-			return v
+		return v
+	case *items:
+		all := make([]Value, len(*o))
+		for i, item := range *o {
+			all[i] = item.Copy()
 		}
-		items := make([]Value, len(v.items))
-		for i, item := range v.items {
-			items[i] = item.Copy()
-		}
-		return List(items...)
+		return List(all...)
 	case Members, *Members:
 		return v
 	default:

@@ -60,9 +60,19 @@ type Value struct {
 	whole bool
 	n     int64
 	s     string
-	items []Value
-	obj   Object
+	// in is what reads an object, or the items of an array: one place for both,
+	// because every value that is passed on costs what it is large.
+	in Object
 }
+
+// items are those of an array. As an Object they have no members.
+type items []Value
+
+func (*items) Get(string) Value               { return Nothing }
+func (*items) Range(func(string, Value) bool) {}
+
+// noItems are those of every empty array.
+var noItems = new(items)
 
 // Object is something that is read by name, one member at a time.
 //
@@ -127,15 +137,25 @@ func OptStr(s string) Value {
 }
 
 // List returns the array of items, which the caller must not change afterwards.
-func List(items ...Value) Value { return Value{kind: Array, items: items} }
+func List(all ...Value) Value {
+	if len(all) == 0 {
+		return Value{kind: Array, in: noItems}
+	}
+	of := items(all)
+	return Value{kind: Array, in: &of}
+}
+
+// ListAt is List without making anything: what all points to, and the items, must
+// not change for as long as the array is in use.
+func ListAt(all *[]Value) Value { return Value{kind: Array, in: (*items)(all)} }
 
 // Strs returns the array of the strings in ss.
 func Strs(ss []string) Value {
-	items := make([]Value, len(ss))
+	all := make([]Value, len(ss))
 	for i, s := range ss {
-		items[i] = Str(s)
+		all[i] = Str(s)
 	}
-	return List(items...)
+	return List(all...)
 }
 
 // From returns the object that o reads; undefined where o is nil.
@@ -143,7 +163,7 @@ func From(o Object) Value {
 	if o == nil {
 		return Nothing
 	}
-	return Value{kind: Map, obj: o}
+	return Value{kind: Map, in: o}
 }
 
 // Kind returns what v is.
@@ -185,35 +205,45 @@ func (v Value) Literal() (text string, ok bool) {
 }
 
 // Len returns the number of items of an array, and 0 for anything else.
-func (v Value) Len() int { return len(v.items) }
+func (v Value) Len() int { return len(v.Items()) }
 
 // At returns item i of an array, and undefined outside of it.
 func (v Value) At(i int) Value {
-	if i < 0 || i >= len(v.items) {
-		return Nothing
+	if all := v.Items(); i >= 0 && i < len(all) {
+		return all[i]
 	}
-	return v.items[i]
+	return Nothing
 }
 
 // Items returns the items of an array, which must not be changed.
-func (v Value) Items() []Value { return v.items }
+func (v Value) Items() []Value {
+	if of, is := v.in.(*items); is {
+		return *of
+	}
+	return nil
+}
 
 // Object returns what reads the object v is, and nil for anything else.
-func (v Value) Object() Object { return v.obj }
+func (v Value) Object() Object {
+	if v.kind != Map {
+		return nil
+	}
+	return v.in
+}
 
 // Get returns member name of an object, and undefined for anything else.
 func (v Value) Get(name string) Value {
-	if v.obj == nil {
+	if v.in == nil {
 		return Nothing
 	}
-	return v.obj.Get(name)
+	return v.in.Get(name)
 }
 
 // Range visits the defined members of an object; it does nothing for anything
 // else.
 func (v Value) Range(visit func(name string, v Value) bool) {
-	if v.obj != nil {
-		v.obj.Range(visit)
+	if v.in != nil {
+		v.in.Range(visit)
 	}
 }
 

@@ -21,9 +21,11 @@ func toView(v val) value.Value {
 	}
 	switch of := v.of.(type) {
 	case *list:
-		return value.List(of.show()...)
+		of.show()
+		return value.ListAt(&of.view)
 	case *members:
-		return value.List(of.show()...)
+		of.show()
+		return value.ListAt(&of.view)
 	case value.Object: // a *dict, or a view of the input
 		return value.From(of)
 	default:
@@ -31,20 +33,18 @@ func toView(v val) value.Value {
 	}
 }
 
-// show is what a list holds; of one that is sealed it was made then.
-func (l *list) show() []value.Value {
+// show makes the view of what a list holds; of one that is sealed it was made then.
+func (l *list) show() {
 	if !l.fixed {
 		l.view = shown(l.view, l.items)
 	}
-	return l.view
 }
 
-func (m *members) show() []value.Value {
+func (m *members) show() {
 	if !m.fixed {
 		m.sort()
 		m.view = shown(m.view, m.items)
 	}
-	return m.view
 }
 
 func shown(room []value.Value, items []val) []value.Value {
