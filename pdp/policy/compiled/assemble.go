@@ -57,7 +57,7 @@ func assemble(policy *ir.Policy, data val, o Options) (*Program, error) {
 		slots: make(map[path]int), strict: o.Strict,
 	}
 	for _, planned := range policy.Funcs.Funcs {
-		planned.Blocks = tidy(planned.Blocks)
+		planned.Blocks = tidy(flatten(planned.Blocks))
 		c.planned[planned.Name] = planned
 	}
 	c.varies = c.varying()
