@@ -54,6 +54,7 @@ func (f *fn) assign(c *code, target ir.Local, v val) {
 
 func (f *fn) make(c *code, target ir.Local, empty func(f *frame) val) {
 	f.learn(target)
+	f.sure[target] = true
 	to := f.local(target)
 	c.do(func(f *frame) signal { f.l[to] = empty(f); return made(f, 1) })
 }

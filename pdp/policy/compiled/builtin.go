@@ -19,15 +19,36 @@ type native func(r *run, args []val) (v val, ok bool)
 // builtin compiles a call of a builtin: the engine's own where there is one,
 // else the very function that topdown calls.
 func (f *fn) builtin(c *code, s *ir.CallStmt) {
-	own, bridged := natives[s.Func], f.bridge(s)
-	args := f.operands(s.Args)
+	own, whole, args := natives[s.Func], arithmetic[s.Func], f.operands(s.Args)
 	f.learn(s.Result)
-	if v := answer(own, args); v.defined() {
+	if v := answer(own, whole, args); v.defined() {
 		f.assign(c, s.Result, v)
 		return
 	}
+	f.sure[s.Result] = true
 	to := f.local(s.Result)
+	called := calling(own, f.bridge(s), args, to)
+	if whole == nil {
+		c.do(called)
+		return
+	}
 	c.do(func(f *frame) signal {
+		z, ok := calculate(whole, args[0].at(f), args[1].at(f))
+		if !ok {
+			return called(f)
+		}
+		if !f.step() {
+			return failed
+		}
+		f.l[to] = z
+		return next
+	})
+}
+
+// calling calls this engine's own builtin, where there is one and it has an
+// answer, and else the very function that topdown calls.
+func calling(own native, bridged func(f *frame, args []val, to int) signal, args []operand, to int) statement {
+	return func(f *frame) signal {
 		in := f.arguments(args)
 		if own == nil {
 			return bridged(f, in, to)
@@ -41,16 +62,21 @@ func (f *fn) builtin(c *code, s *ir.CallStmt) {
 		}
 		f.l[to] = v
 		return goOn(v.defined())
-	})
+	}
 }
 
 // answer is what a builtin of this engine says of constants; undefined where
 // that is not known.
-func answer(own native, args []operand) val {
+func answer(own native, whole func(x, y int64) (int64, bool), args []operand) val {
 	in := make([]val, len(args))
 	for i := range args {
 		if in[i] = args[i].is(); args[i].kind != isConstant {
 			return val{}
+		}
+	}
+	if whole != nil {
+		if z, ok := calculate(whole, &in[0], &in[1]); ok {
+			return z
 		}
 	}
 	if own == nil {

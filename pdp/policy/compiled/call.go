@@ -30,8 +30,46 @@ func (f *fn) call(c *code, s *ir.CallStmt) {
 	}
 }
 
+// testsRule compiles a call of a planned function whose result is only held
+// against false.
+func (f *fn) testsRule(c *code, s *ir.CallStmt) bool {
+	planned := f.compiler.planned[s.Func]
+	if planned == nil {
+		return false
+	}
+	args := f.operands(s.Args[2:])
+	callee := f.variant(planned, f.general, f.worthKnowing(args))
+	if callee.folded == nil && callee.isPath && f.withs == 0 {
+		return false
+	}
+	f.learn(s.Result)
+	switch {
+	case callee.folded != nil:
+		c.settled(callee.folded.holds())
+	case callee.memo >= 0:
+		c.do(func(f *frame) signal {
+			v, s := callee.result(f)
+			if s != next {
+				return s
+			}
+			return goOn(v.holds())
+		})
+	default:
+		to := f.local(s.Result)
+		c.do(func(f *frame) signal {
+			into := &f.l[to]
+			if s := callee.with(f, args, into); s != next {
+				return s
+			}
+			return goOn(into.holds())
+		})
+	}
+	return true
+}
+
 // callRule calls what depends on the documents alone.
 func (f *fn) callRule(c *code, callee *function, result ir.Local) {
+	f.sure[result] = true
 	if f.withs == 0 {
 		f.results[result] = callee
 	}
@@ -57,16 +95,8 @@ func (f *fn) callRule(c *code, callee *function, result ir.Local) {
 }
 
 func (f *fn) callFunction(c *code, callee *function, args []operand, result ir.Local) {
-	if !f.isLive(result) {
-		c.do(func(f *frame) signal {
-			if s := callee.with(f, args, &f.spare); s != next {
-				return s
-			}
-			return goOn(f.spare.defined())
-		})
-		return
-	}
-	to := f.local(result)
+	to := f.local(result) // also where nothing reads it: the callee may call others before it has one
+	f.sure[result] = true
 	c.do(func(f *frame) signal {
 		into := &f.l[to]
 		if s := callee.with(f, args, into); s != next {

@@ -82,7 +82,7 @@ func (f *fn) several(c *code, stmts []ir.Stmt) int {
 		made.add(c)
 		return n
 	}
-	if call, ok := stmts[0].(*ir.CallStmt); ok && len(stmts) > 1 && f.tests(c, call, stmts[1]) {
+	if call, ok := stmts[0].(*ir.CallStmt); ok && len(stmts) > 1 && f.holds(call, stmts[1]) && (f.tests(c, call) || f.testsRule(c, call)) {
 		return 2
 	}
 	if dot, ok := stmts[0].(*ir.DotStmt); ok && len(stmts) > 1 && f.leadsTo(dot, stmts[1]) {

@@ -70,6 +70,10 @@ func (f *fn) definedness(c *code, l ir.Local, want bool) {
 	case isPath, isResult: // what was undefined ended the block
 		c.settled(want)
 	default:
+		if f.isSure(l) {
+			c.settled(want)
+			return
+		}
 		c.check(func(f *frame) signal { return goOn(from.at(f).defined() == want) })
 	}
 }
@@ -100,11 +104,28 @@ var tests = map[string]test{
 	"contains":          func(a, b *val) (bool, bool) { return strings.Contains(a.s, b.s), a.k == str && b.k == str },
 }
 
-// tests compiles a call of a builtin whose result is only held against false.
-func (f *fn) tests(c *code, s *ir.CallStmt, following ir.Stmt) bool {
-	holds := tests[s.Func]
+// kindTests are the builtins that are true of one kind of value.
+var kindTests = map[string]kind{
+	"is_null": null, "is_boolean": boolean, "is_number": number, "is_string": str, "is_array": array, "is_object": object, "is_set": set,
+}
+
+// holds reports whether the result of a call is held against false, and nothing
+// else.
+func (f *fn) holds(s *ir.CallStmt, following ir.Stmt) bool {
 	asks, ok := following.(*ir.NotEqualStmt)
-	if holds == nil || !ok || !isOf(asks.A, s.Result) || !isFalse(asks.B) || !f.private(s.Result) {
+	return ok && isOf(asks.A, s.Result) && isFalse(asks.B) && f.private(s.Result)
+}
+
+// tests compiles a call of a builtin whose result is only held against false.
+func (f *fn) tests(c *code, s *ir.CallStmt) bool {
+	if k, ofKind := kindTests[s.Func]; ofKind {
+		source := s.Args[0]
+		f.is(c, source, k)
+		f.learn(s.Result)
+		return true
+	}
+	holds := tests[s.Func]
+	if holds == nil {
 		return false
 	}
 	a, b := f.operand(s.Args[0]), f.operand(s.Args[1])
@@ -120,8 +141,7 @@ func (f *fn) tests(c *code, s *ir.CallStmt, following ir.Stmt) bool {
 		if s := bridged(f, []val{a.of(f), b.of(f)}, to); s != next {
 			return s
 		}
-		v := &f.l[to]
-		return goOn(v.k != boolean || v.n != 0)
+		return goOn(f.l[to].holds())
 	}
 	check := func(f *frame) signal {
 		answer, ok := holds(a.at(f), b.at(f))

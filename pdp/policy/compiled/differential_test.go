@@ -86,9 +86,11 @@ func FuzzShippedPolicies(f *testing.F) {
 // parts of generated rules. Most are of types that fit; some are not.
 var (
 	terms = []string{"input.a", "input.b.c", "input.list", "input.list[_]", "input.s", "x", "1", `"s"`, "true", "null", `{"k": input.a}`,
-		"[input.a, 2]", "{input.a, 1}", "data.names", "data.names[_]", "count(input.list)", "q", "p[x]", "input.b[x]", "2.0", `{"s", "t"}`}
+		"[input.a, 2]", "{input.a, 1}", "data.names", "data.names[_]", "count(input.list)", "q", "p[x]", "input.b[x]", "2.0", `{"s", "t"}`,
+		"f(input.a)", "g(input.s)", "h(x)", "x + 1", "input.a - 9223372036854775807", "data.packs[_].v", "data.packs.b.nothing", "data.packs[x].w"}
 	conditions = []string{"%s == %s", "%s != %s", "%s > %s", "x := %s; x == %s", "some x in %s; x == %s", "not %s == %s", "%s; %s",
-		"every e in %s { e == %s }", "%s in %s", "x := %s with input.a as %s", "x := [y | some y in %s; y != %s]", "count({z | z := %s; z != %s}) > 0"}
+		"every e in %s { e == %s }", "%s in %s", "x := %s with input.a as %s", "x := [y | some y in %s; y != %s]", "count({z | z := %s; z != %s}) > 0",
+		"f(%s)", "not f(%s)", "h(%s)", "not h(%s) == %s", "is_string(%s)", "not is_number(%s)", "some k; data.packs[k].v == %s", "not data.packs[%s].w"}
 )
 
 // Generated policies say the same in both engines.
@@ -97,7 +99,8 @@ func TestGeneratedPoliciesAgree(t *testing.T) {
 	planned := 0
 	for range 700 {
 		var text strings.Builder
-		text.WriteString("package p\nq := input.a\np[k] := v if some k, v in input.b\n")
+		text.WriteString("package p\nq := input.a\np[k] := v if some k, v in input.b\nf(y) if y == 1\nf(y) := false if y == 2\n" +
+			"g(_) := input.a if input.s == \"s\"\nh(y) := y if is_number(y)\nh(y) := \"t\" if { is_string(y); f(1) }\n")
 		for range 1 + random.IntN(4) {
 			c := conditions[random.IntN(len(conditions))]
 			for strings.Contains(c, "%s") {

@@ -111,6 +111,7 @@ func (f *fn) dot(c *code, s *ir.DotStmt) {
 	if live {
 		to = f.local(s.Target)
 	}
+	f.sure[s.Target] = true
 	if name := key.is(); name.k == str {
 		look, name := f.sight(), &name
 		if to < 0 {

@@ -29,12 +29,13 @@ type fn struct {
 	undefs, width int
 
 	// What is known of locals at the statement that is compiled: constants,
-	// what is at a path of the input, results of rules, copies of others.
-	// withs counts the replacements around.
+	// what is at a path of the input, results of rules, copies of others, that
+	// they are defined. withs counts the replacements around.
 	known   map[ir.Local]val
 	inputs  map[ir.Local]path
 	results map[ir.Local]*function
 	copies  map[ir.Local]ir.Local
+	sure    map[ir.Local]bool
 	withs   int
 	loops   int // around
 }
@@ -56,7 +57,7 @@ func (f *fn) compile(blocks []*ir.Block) body {
 func (f *fn) begin() {
 	f.read, f.numbers, f.undefs, f.width = make(map[ir.Local]bool), make(map[ir.Local]int), 0, 0
 	f.known, f.inputs = make(map[ir.Local]val), map[ir.Local]path{ir.Input: ""}
-	f.results, f.copies = make(map[ir.Local]*function), make(map[ir.Local]ir.Local)
+	f.results, f.copies, f.sure = make(map[ir.Local]*function), make(map[ir.Local]ir.Local), make(map[ir.Local]bool)
 	if !f.general {
 		f.known[ir.Data] = f.program.data
 	}
@@ -112,6 +113,7 @@ func (f *fn) learn(l ir.Local) {
 		delete(f.known, l)
 		delete(f.results, l)
 		delete(f.copies, l)
+		delete(f.sure, l)
 	}
 	for copied, of := range f.copies {
 		if of == l {
@@ -138,6 +140,15 @@ func (f *fn) assignCopy(to, from ir.Local) {
 	if from != to {
 		f.copies[to] = from
 	}
+	f.sure[to] = f.sure[from]
+}
+
+// isSure reports whether a local is defined wherever its block has come so far.
+func (f *fn) isSure(l ir.Local) bool {
+	if of, copied := f.copies[l]; copied {
+		l = of
+	}
+	return f.sure[l]
 }
 
 // forget drops what is known of the locals that blocks assign: they may have

@@ -22,23 +22,6 @@ var natives = map[string]native{
 		found := get(a[2], a[0])
 		return ofBool(found.defined() && equal(found, a[1])), a[2].k != undefined
 	},
-	"plus": func(_ *run, a []val) (val, bool) {
-		return whole(a, func(x, y int64) (int64, bool) { z := x + y; return z, (z > x) == (y > 0) })
-	},
-	"mul": func(_ *run, a []val) (val, bool) {
-		return whole(a, func(x, y int64) (int64, bool) {
-			z := x * y
-			return z, y == 0 || (z/y == x && (y != -1 || x != math.MinInt64))
-		})
-	},
-	"rem": func(_ *run, a []val) (val, bool) {
-		return whole(a, func(x, y int64) (int64, bool) {
-			if y == 0 || y == -1 {
-				return 0, y == -1
-			}
-			return x % y, true
-		})
-	},
 	"minus": minus,
 	"count": func(_ *run, a []val) (val, bool) {
 		return ofInt(int64(lengthOf(a[0]))), a[0].k == array || a[0].k == object || a[0].k == set || a[0].k == str
@@ -69,12 +52,29 @@ var natives = map[string]native{
 
 func strs(a []val) bool { return a[0].k == str && a[1].k == str }
 
-// whole does arithmetic of integers that do not overflow.
-func whole(a []val, do func(x, y int64) (int64, bool)) (val, bool) {
-	if !a[0].whole || !a[1].whole {
+// arithmetic is that of two integers whose result is one that has room: all else
+// is OPA's, or of a native.
+var arithmetic = map[string]func(x, y int64) (z int64, ok bool){
+	"plus":  func(x, y int64) (int64, bool) { z := x + y; return z, (z > x) == (y > 0) },
+	"minus": func(x, y int64) (int64, bool) { z := x - y; return z, (z < x) == (y > 0) },
+	"mul": func(x, y int64) (int64, bool) {
+		z := x * y
+		return z, y == 0 || (z/y == x && (y != -1 || x != math.MinInt64))
+	},
+	"rem": func(x, y int64) (int64, bool) {
+		if y == 0 || y == -1 {
+			return 0, y == -1
+		}
+		return x % y, true
+	},
+}
+
+// calculate is arithmetic with two values; not ok where it is not for them.
+func calculate(do func(x, y int64) (int64, bool), x, y *val) (z val, ok bool) {
+	if do == nil || !x.whole || !y.whole {
 		return val{}, false
 	}
-	n, ok := do(a[0].n, a[1].n)
+	n, ok := do(x.n, y.n)
 	return ofInt(n), ok
 }
 
@@ -97,10 +97,10 @@ func contains(in, v *val) bool {
 	}
 }
 
-// minus is of numbers, or of sets.
+// minus is of sets.
 func minus(r *run, a []val) (val, bool) {
 	if a[0].k != set || a[1].k != set {
-		return whole(a, func(x, y int64) (int64, bool) { z := x - y; return z, (z < x) == (y > 0) })
+		return val{}, false
 	}
 	m := r.arena.set()
 	for _, item := range a[0].of.(*members).items {

@@ -29,7 +29,7 @@ type body struct {
 type function struct {
 	body
 	params []int  // their locals; -1 for one that nothing reads
-	memo   int    // slot of its result; -1 where it has arguments
+	memo   int    // slot of its result; -1 where that depends on arguments
 	index  *index // nil where all blocks are run
 	folded *val   // its result, where that depends on nothing but data
 	path   path   // what it answers, where that is what is at a path of the input

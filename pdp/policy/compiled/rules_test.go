@@ -31,7 +31,9 @@ func engines(t testing.TB, entry string, data value.Value, o Options, modules ..
 
 // enginesOrNil are the engines of a policy of one file, nil where it is none.
 func enginesOrNil(t testing.TB, text string) *both {
-	b, err := newEngines(t, "data.p.d", inputOf(t, `{"names": ["s", 1]}`), Options{}, []Module{{Text: []byte(text)}})
+	b, err := newEngines(t, "data.p.d", inputOf(t, `{"names": ["s", 1], "packs": {"c": {"v": 3}}}`), Options{}, []Module{
+		{Text: []byte(text)}, {Text: []byte("package packs.a\nv := input.a")}, {Text: []byte("package packs.b\nv contains 1 if input.s\nw := 2")},
+	})
 	if err != nil {
 		return nil
 	}
@@ -166,44 +168,58 @@ func TestTheIndexAsksASetForItsMembers(t *testing.T) {
 // What a rule set is used for, under replacement too.
 func TestSemantics(t *testing.T) {
 	for name, text := range map[string]string{
-		"with replaces input for what is called":   `d := [q, x] if x := q with input.a as 5 ; q := input.a`,
-		"with does not leak memoised results":      `d := [q, r, q] ; q := input.a ; r := x if x := q with input as {"a": 9}`,
-		"with on data":                             `d := [q, r, q] ; q := data.names[0] ; r := x if x := q with data.names as ["other"]`,
-		"with on a rule's data":                    `d := [s, r, s] ; s := {"k": 1} ; t := s.k ; r := x if x := t with data.p.s as {"k": 2}`,
-		"conflict":                                 `d := 1 if input.a == 1 ; d := 2 if input.a == 1`,
-		"key twice":                                `d[k] := v if { some v in [1, 2]; k := "same" }`,
-		"builtin error":                            `d := to_number("x")`,
-		"undefined":                                `d := input.nothing.there`,
-		"false is defined":                         `d := input.f`,
-		"numbers by value":                         `d := {1, 1.0, 1e0, 2}`,
-		"big numbers":                              `d := [9223372036854775807 + 1, 9223372036854775807 * 2, 0.1 + 0.2, 18446744073709551616]`,
-		"sums overflow":                            `d := sum([9223372036854775807, 1])`,
-		"every over nothing":                       `d if { every x in input.none { x == 1 } }`,
-		"every":                                    `d if { every x in input.list { x > 0 } }`,
-		"else":                                     `d := "a" if input.a == 7 else := "b" if input.a == 1 else := "c"`,
-		"sets are sorted":                          `d := sprintf("%v", [{"c", "a", "b"}])`,
-		"walk":                                     `d := [p | walk(input, [p, 1])]`,
-		"dynamic packages":                         `d := {x | x := data.packs[_].deny[_]}`,
-		"composite keys":                           `d := {[1, 2]: "x", {"k"}: "y"}[[1, 2]]`,
-		"recursion over objects":                   `d := object.union_n([{"a": {"b": 1}}, {"a": {"c": 2}}, {"a": 3}, {"a": {"d": 4}}])`,
-		"comprehensions see the outer scope":       `d := {k: v | some k, v in input.list; v > 1}`,
-		"negation of undefined":                    `d if not input.nothing.there`,
-		"default":                                  `default d := "none" ; d := "some" if input.nothing`,
-		"functions":                                `f(x) := x + 1 ; f(x) := "t" if is_string(x) ; d := [f(input.a), f("x")]`,
-		"function of two clauses that conflict":    `f(x) := 1 if x > 0 ; f(x) := 2 if x > 0 ; d := f(input.a)`,
-		"arrays and objects are equal by value":    `d if { [1, {"a": 2.0}] == [1.0, {"a": 2}] }`,
-		"string and number are not":                `d if { "1" == input.a }`,
-		"in an object":                             `d := [x | x := 2 in {"k": 2}]`,
-		"in with a key":                            `d := ["k", 2] in {["k", 2]}`,
-		"count of characters":                      `d := count("añ😀")`,
-		"union and difference of sets":             `d := ({1, 2} | {3}) - {2}`,
-		"a constant is not filled by a later rule": `a := {"x"} ; d contains y if some y in a ; d contains "z" if count(a) == 1`,
+		"with replaces input for what is called":      `d := [q, x] if x := q with input.a as 5 ; q := input.a`,
+		"with does not leak memoised results":         `d := [q, r, q] ; q := input.a ; r := x if x := q with input as {"a": 9}`,
+		"with on data":                                `d := [q, r, q] ; q := data.names[0] ; r := x if x := q with data.names as ["other"]`,
+		"with on a rule's data":                       `d := [s, r, s] ; s := {"k": 1} ; t := s.k ; r := x if x := t with data.p.s as {"k": 2}`,
+		"conflict":                                    `d := 1 if input.a == 1 ; d := 2 if input.a == 1`,
+		"key twice":                                   `d[k] := v if { some v in [1, 2]; k := "same" }`,
+		"builtin error":                               `d := to_number("x")`,
+		"undefined":                                   `d := input.nothing.there`,
+		"false is defined":                            `d := input.f`,
+		"numbers by value":                            `d := {1, 1.0, 1e0, 2}`,
+		"big numbers":                                 `d := [9223372036854775807 + 1, 9223372036854775807 * 2, 0.1 + 0.2, 18446744073709551616]`,
+		"integers overflow":                           `d := [x | n := 9223372036854775806 + input.a; m := -2 - n; some x in [n + input.a, m - input.a, m * input.a, n * n, m * (0 - input.a)]]`,
+		"remainders":                                  `d := [n | some x in [-7, 7, -9223372036854775808]; some y in [input.a, -1, 3]; n := x % y]`,
+		"no remainder of nothing":                     `d := 5 % (input.a - 1)`,
+		"a rule that is false":                        `d := "holds" if r ; r := false if input.a`,
+		"not a rule that is false":                    `d := "holds" if not r ; r := false if input.a`,
+		"a function that is false":                    `d := [x | some x in [1, 2, 3]; f(x)] ; f(x) := x != 2 if x < input.a + 2`,
+		"not a function":                              `d := [x | some x in [1, 2, 3]; not f(x)] ; f(x) := x != 2 if x < input.a + 2`,
+		"an argument that nobody reads":               `d := [f(input.list[i], 2) | some i] ; f(_, y) := y + input.a`,
+		"an argument that is not there":               `d := f(input.nothing) ; f(_) := 1`,
+		"an unread argument under a with":             `d := [f(1), x, f(2)] if x := f(1) with input.a as 5 ; f(_) := input.a`,
+		"a result of nothing but an unread argument":  `d := [x | some x in input.list; f(x)] ; f(_) if not data.packs.none`,
+		"a reference to nothing":                      `d := [x | some k; x := data.packs[k].nothing]`,
+		"a reference to something and nothing":        `d := [[k, x] | some k; x := data.packs[k].only] ; e := 1`,
+		"a value tried in two ways":                   `d := data.names[input.a - 1] if not data.names.x`,
+		"sums overflow":                               `d := sum([9223372036854775807, 1])`,
+		"every over nothing":                          `d if { every x in input.none { x == 1 } }`,
+		"every":                                       `d if { every x in input.list { x > 0 } }`,
+		"else":                                        `d := "a" if input.a == 7 else := "b" if input.a == 1 else := "c"`,
+		"sets are sorted":                             `d := sprintf("%v", [{"c", "a", "b"}])`,
+		"walk":                                        `d := [p | walk(input, [p, 1])]`,
+		"dynamic packages":                            `d := {x | x := data.packs[_].deny[_]}`,
+		"composite keys":                              `d := {[1, 2]: "x", {"k"}: "y"}[[1, 2]]`,
+		"recursion over objects":                      `d := object.union_n([{"a": {"b": 1}}, {"a": {"c": 2}}, {"a": 3}, {"a": {"d": 4}}])`,
+		"comprehensions see the outer scope":          `d := {k: v | some k, v in input.list; v > 1}`,
+		"negation of undefined":                       `d if not input.nothing.there`,
+		"default":                                     `default d := "none" ; d := "some" if input.nothing`,
+		"functions":                                   `f(x) := x + 1 ; f(x) := "t" if is_string(x) ; d := [f(input.a), f("x")]`,
+		"function of two clauses that conflict":       `f(x) := 1 if x > 0 ; f(x) := 2 if x > 0 ; d := f(input.a)`,
+		"arrays and objects are equal by value":       `d if { [1, {"a": 2.0}] == [1.0, {"a": 2}] }`,
+		"string and number are not":                   `d if { "1" == input.a }`,
+		"in an object":                                `d := [x | x := 2 in {"k": 2}]`,
+		"in with a key":                               `d := ["k", 2] in {["k", 2]}`,
+		"count of characters":                         `d := count("añ😀")`,
+		"union and difference of sets":                `d := ({1, 2} | {3}) - {2}`,
+		"a constant is not filled by a later rule":    `a := {"x"} ; d contains y if some y in a ; d contains "z" if count(a) == 1`,
 		"reading the same path in a loop and outside": `d := [y | some x in [1, 2]; y := input.a + x + input.a]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			text = "package p\n" + strings.ReplaceAll(text, " ; ", "\n")
 			b := engines(t, "data.p.d", inputOf(t, `{"names": ["n"]}`), Options{}, Module{Text: []byte(text)},
-				Module{Text: []byte("package packs.a\ndeny contains 1 if input.a == 1")}, Module{Text: []byte("package packs.b\ndeny contains 2")})
+				Module{Text: []byte("package packs.a\ndeny contains 1 if input.a == 1")}, Module{Text: []byte("package packs.b\ndeny contains 2\nonly := 3 if input.a")})
 			for range 2 {
 				b.agree(t, inputOf(t, `{"a": 1, "f": false, "list": [1, 2, 3]}`))
 			}

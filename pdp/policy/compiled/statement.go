@@ -49,6 +49,11 @@ func (f *fn) blockStmt(c *code, s *ir.BlockStmt) {
 	if !effects {
 		return // whether such a block comes to its end is all the same
 	}
+	if len(blocks) == 1 {
+		block := blocks[0]
+		c.do(func(f *frame) signal { return runBlock(block, f).outOf() })
+		return
+	}
 	c.do(func(f *frame) signal {
 		for _, block := range blocks {
 			if out := runBlock(block, f).outOf(); out != next {
@@ -62,8 +67,11 @@ func (f *fn) blockStmt(c *code, s *ir.BlockStmt) {
 // scan runs its block once for each item. Undefined in it is the next round.
 func (f *fn) scan(c *code, s *ir.ScanStmt) {
 	source := f.localOperand(s.Source)
+	if of := source.is(); of.defined() && length(of) == 0 {
+		return
+	}
 	made := f.loop(s)
-	if of := source.is(); made.effects == 0 || (of.defined() && length(of) == 0) {
+	if made.effects == 0 {
 		return
 	}
 	l := &loop{source: source, key: -1, item: -1, block: made.statements()}
@@ -99,16 +107,25 @@ func (f *fn) not(c *code, s *ir.NotStmt) {
 		add = c.do
 	}
 	block := made.statements()
-	add(func(f *frame) signal {
-		switch s := runBlock(block, f); s {
-		case next:
-			return broken
-		case broken:
-			return next
-		default:
-			return s.outOf()
-		}
-	})
+	if len(block) == 1 {
+		only := block[0]
+		add(func(f *frame) signal { return only(f).not() })
+		return
+	}
+	add(func(f *frame) signal { return runBlock(block, f).not() })
+}
+
+// not is what a signal of a block means around it, where the block must not come
+// to its end.
+func (s signal) not() signal {
+	switch s {
+	case next:
+		return broken
+	case broken:
+		return next
+	default:
+		return s.outOf()
+	}
 }
 
 // with replaces input or data, or a part of it, for a block. What was

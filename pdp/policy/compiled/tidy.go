@@ -10,7 +10,8 @@ import (
 //
 //	{ reset x; conditions…; x := value }   { is x defined?; result := x }
 //
-// whose second block goes on exactly where the first one came to its end.
+// whose second block goes on exactly where the first one came to its end. A
+// function that is one rule, and so cannot have two results, ends with it.
 func tidy(blocks []*ir.Block) []*ir.Block {
 	var joined []*ir.Block
 	for i := 0; i < len(blocks); i++ {
@@ -21,7 +22,21 @@ func tidy(blocks []*ir.Block) []*ir.Block {
 		}
 		joined = append(joined, blocks[i])
 	}
+	if len(joined) == 2 && endsWithResult(joined[0], joined[1]) {
+		return []*ir.Block{{Stmts: slices.Concat(joined[0].Stmts, joined[1].Stmts)}}
+	}
 	return joined
+}
+
+// endsWithResult reports whether a rule's last statement makes what the next
+// block returns: what that would return otherwise is undefined.
+func endsWithResult(rule, returning *ir.Block) bool {
+	if len(rule.Stmts) == 0 || len(returning.Stmts) != 1 {
+		return false
+	}
+	last, isOnce := rule.Stmts[len(rule.Stmts)-1].(*ir.AssignVarOnceStmt)
+	returned, returns := returning.Stmts[0].(*ir.ReturnLocalStmt)
+	return isOnce && returns && last.Target == returned.Source && usageOf([]*ir.Block{rule}).assigned[last.Target] == 1
 }
 
 // joins reports whether block i+1 goes on where block i ends.

@@ -47,12 +47,16 @@ func ofBool(b bool) val {
 	return val{k: boolean}
 }
 
-func ofInt(n int64) val      { return val{k: number, whole: true, n: n} }
-func ofStr(s string) val     { return val{k: str, s: s} }
-func ofList(l *list) val     { return val{k: array, of: l} }
-func ofDict(d *dict) val     { return val{k: object, of: d} }
-func ofSet(m *members) val   { return val{k: set, of: m} }
-func (v val) defined() bool  { return v.k != undefined }
+func ofInt(n int64) val     { return val{k: number, whole: true, n: n} }
+func ofStr(s string) val    { return val{k: str, s: s} }
+func ofList(l *list) val    { return val{k: array, of: l} }
+func ofDict(d *dict) val    { return val{k: object, of: d} }
+func ofSet(m *members) val  { return val{k: set, of: m} }
+func (v val) defined() bool { return v.k != undefined }
+
+// holds reports whether a condition with this value does.
+func (v *val) holds() bool { return v.k != undefined && (v.k != boolean || v.n != 0) }
+
 func (v val) isString() bool { return v.k == str }
 
 // ofNumber reads decimal text; what is an integer of 64 bits, written as one,

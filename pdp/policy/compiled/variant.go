@@ -35,10 +35,6 @@ func (c *compiler) variant(planned *ir.Func, general bool, consts []val) *functi
 	}
 	made := &function{memo: -1}
 	c.variants[name] = made
-	if !slices.ContainsFunc(planned.Params[2:], func(l ir.Local) bool { return !known(consts, planned, l) }) {
-		made.memo = c.program.memos
-		c.program.memos++
-	}
 	if len(planned.Params) == 2 {
 		made.path, made.isPath = c.answersPath(planned)
 	}
@@ -46,8 +42,15 @@ func (c *compiler) variant(planned *ir.Func, general bool, consts []val) *functi
 	made.body = f.compile(planned.Blocks)
 	made.index = f.index(planned.Blocks)
 	made.drop()
+	ofDocuments := true // depends on nothing else
 	for _, param := range planned.Params[2:] {
-		made.params = append(made.params, f.numberOf(param))
+		at := f.numberOf(param)
+		made.params = append(made.params, at)
+		ofDocuments = ofDocuments && (at < 0 || known(consts, planned, param))
+	}
+	if ofDocuments {
+		made.memo = c.program.memos
+		c.program.memos++
 	}
 	if made.memo >= 0 && !general && !c.varies[planned.Name] {
 		c.fold(made)
@@ -106,7 +109,7 @@ func (c *compiler) fold(p *function) {
 
 // answersPath finds out that a rule's value is what is at a path of the input.
 func (c *compiler) answersPath(planned *ir.Func) (path, bool) {
-	if len(planned.Blocks) != 2 {
+	if len(planned.Blocks) != 1 {
 		return "", false
 	}
 	at := map[ir.Local]path{ir.Input: ""}
@@ -122,6 +125,9 @@ func (c *compiler) answersPath(planned *ir.Func) (path, bool) {
 				return "", false
 			}
 			continue
+		case *ir.ReturnLocalStmt:
+			p, ok := at[s.Source]
+			return p, ok && p != ""
 		case *ir.DotStmt:
 			source, key, target = s.Source, s.Key, s.Target
 		case *ir.AssignVarStmt:
@@ -145,9 +151,7 @@ func (c *compiler) answersPath(planned *ir.Func) (path, bool) {
 			return "", false
 		}
 	}
-	p, ok := at[planned.Return]
-	last, returns := planned.Blocks[1].Stmts[0].(*ir.ReturnLocalStmt)
-	return p, ok && p != "" && returns && last.Source == planned.Return
+	return "", false
 }
 
 // kept is v in memory of its own.
