@@ -58,9 +58,8 @@ admissions contains r if {
 }
 
 would_deny contains rollout.observed(pack, "out_of_scope", r) if {
-	some pack
+	some pack in data.remit.observe.packs
 	some r in data.packs[pack].refuse
-	rollout.observes(pack)
 }
 
 default admitted := false

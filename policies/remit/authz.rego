@@ -89,15 +89,14 @@ allowances contains normal(r) if {
 }
 
 would_deny contains rollout.observed(pack, "out_of_scope", normal(r)) if {
-	some pack
+	some pack in data.remit.observe.packs
 	some r in data.packs[pack].deny
 	not rollout.enforces(pack, r)
 }
 
 would_deny contains rollout.observed(pack, "needs_approval", normal(r)) if {
-	some pack
+	some pack in data.remit.observe.packs
 	some r in data.packs[pack].challenge
-	rollout.observes(pack)
 }
 
 reasons := allowances if effect == "allow"
