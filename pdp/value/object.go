@@ -143,26 +143,39 @@ type Field[T any] struct {
 	Read func(*T) Value
 }
 
-// Shape says which members an object of a kind can have, and numbers them. Two
-// objects of one Shape have the same member at the same number, so that who
-// reads many of them looks a name up once ([Shaped]).
-type Shape struct {
+// shape says which members the objects of a kind can have, and numbers them.
+type shape struct {
 	names []string
 	index map[string]int
 }
 
-// Find returns the number of a name, and whether there is such a member.
-func (s *Shape) Find(name string) (i int, ok bool) {
-	i, ok = s.index[name]
-	return i, ok
+// Sight is where a member was found the last time. The same name of another
+// object of the same kind is in the same place, so that who reads many of them
+// looks it up once. The zero Sight has seen nothing. It is for one goroutine, and
+// for one name.
+type Sight struct {
+	shape *shape
+	at    int
 }
 
-// Shaped is an [Object] that can be read by number.
-type Shaped interface {
+// Seen is an [Object] whose members are found again where they were.
+type Seen interface {
 	Object
-	Shape() *Shape
-	// At returns the member of a number of the Shape, which may be undefined.
-	At(i int) Value
+	// See is Get, with what it remembers in last.
+	See(name string, last *Sight) Value
+}
+
+// See implements [Seen]: what a client sends again has the same members.
+func (m Members) See(name string, last *Sight) Value {
+	if last.at < len(m) && m[last.at].Name == name {
+		return m[last.at].Value
+	}
+	at, ok := m.Find(name)
+	if !ok {
+		return Nothing
+	}
+	*last = Sight{at: at}
+	return m[at].Value
 }
 
 // Fields describes how a struct of type T reads as an object: a fixed list of
@@ -170,21 +183,21 @@ type Shaped interface {
 // [NewFields]; it never changes.
 type Fields[T any] struct {
 	fields []Field[T]
-	shape  Shape
+	shape  shape
 }
 
 // NewFields returns the description made of fields, which are visited in this
 // order. It panics where two share a name: that is a mistake in the program.
 func NewFields[T any](fields ...Field[T]) *Fields[T] {
-	shape := Shape{index: make(map[string]int, len(fields))}
+	named := shape{index: make(map[string]int, len(fields))}
 	for i, f := range fields {
-		if _, twice := shape.index[f.Name]; twice {
+		if _, twice := named.index[f.Name]; twice {
 			panic("value: field " + f.Name + " described twice")
 		}
-		shape.index[f.Name] = i
-		shape.names = append(shape.names, f.Name)
+		named.index[f.Name] = i
+		named.names = append(named.names, f.Name)
 	}
-	return &Fields[T]{fields, shape}
+	return &Fields[T]{fields, named}
 }
 
 // Names returns the names of all members, in the order they are visited.
@@ -237,8 +250,14 @@ func (v *View[T]) Range(visit func(string, Value) bool) {
 	}
 }
 
-// Shape implements [Shaped].
-func (v *View[T]) Shape() *Shape { return &v.fields.shape }
-
-// At implements [Shaped].
-func (v *View[T]) At(i int) Value { return v.fields.fields[i].Read(v.of) }
+// See implements [Seen].
+func (v *View[T]) See(name string, last *Sight) Value {
+	if last.shape != &v.fields.shape {
+		at, ok := v.fields.shape.index[name]
+		if !ok {
+			return Nothing
+		}
+		*last = Sight{&v.fields.shape, at}
+	}
+	return v.fields.fields[last.at].Read(v.of)
+}

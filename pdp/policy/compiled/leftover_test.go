@@ -45,7 +45,8 @@ d contains input.agent.role if input.agent.role`)}, value.Obj(), []string{"data.
 func leaveOver(p *Program) {
 	r := p.runs.Get().(*run)
 	defer p.runs.Put(r)
-	left := ofStr("left over")
+	left, astray := ofStr("left over"), value.Sight{}
+	value.NewMembers([]value.Member{value.M("a", value.Int(1)), value.M("b", value.Int(2))}).See("b", &astray)
 	if len(r.stack) == 0 {
 		r.stack = make([]val, 1024)
 	}
@@ -54,11 +55,9 @@ func leaveOver(p *Program) {
 		r.memo[i].v = left
 	}
 	for i := range r.paths {
-		r.paths[i].v, r.paths[i].at = left, 3
+		r.paths[i].v, r.paths[i].sight = left, astray
 	}
-	for i := range r.sights {
-		r.sights[i].at = 3
-	}
+	all(r.sights, astray)
 	all(r.args[:cap(r.args)], left)
 	all(r.names[:cap(r.names)], "left over")
 	for _, d := range r.arena.dicts {

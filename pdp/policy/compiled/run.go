@@ -39,8 +39,9 @@ type run struct {
 	// the documents in force: a with has its own.
 	memo  []memo
 	paths []place
-	// sights are what reads of members saw the last time.
-	sights []sight
+	// sights are where reads of members found them the last time, which holds for
+	// the next evaluation as well.
+	sights []value.Sight
 	// usedMemo and usedPaths are the slots that are filled: there may be many
 	// more of rules that do not concern the request.
 	usedMemo, usedPaths []int32
@@ -75,18 +76,11 @@ type memo struct {
 // place is what was read at a path of the input.
 type place struct {
 	memo
-	sight
-}
-
-// sight is where a member was found the last time, which holds for the next
-// evaluation as well: objects of one shape have it in the same place.
-type sight struct {
-	shape *value.Shape
-	at    int
+	sight value.Sight
 }
 
 func newRun(p *Program) *run {
-	return &run{memo: make([]memo, p.memos), paths: make([]place, p.paths), sights: make([]sight, p.sights)}
+	return &run{memo: make([]memo, p.memos), paths: make([]place, p.paths), sights: make([]value.Sight, p.sights)}
 }
 
 // frame is one call: its locals, and the evaluation it belongs to.
@@ -133,46 +127,20 @@ func (r *run) fail(err error) signal {
 }
 
 // see reads the member of v at a key that is a string.
-func (r *run) see(v, key *val, look *sight, into *val) {
+func (r *run) see(v, key *val, last *value.Sight, into *val) {
 	switch object := v.of.(type) {
-	case *value.Members:
-		r.seeMember(*object, key.s, look, into)
-	case value.Members:
-		r.seeMember(object, key.s, look, into)
 	case *dict:
 		if i := object.named(key.s); i >= 0 {
 			*into = object.vals[i]
 			return
 		}
 		*into = val{}
-	case value.Shaped:
-		if shape := object.Shape(); shape != look.shape {
-			at, has := shape.Find(key.s)
-			if !has {
-				*into = val{}
-				return
-			}
-			look.shape, look.at = shape, at
-		}
-		found := object.At(look.at)
+	case value.Seen:
+		found := object.See(key.s, last)
 		r.show(&found, into)
 	default:
 		*into = r.get(v, key)
 	}
-}
-
-// seeMember looks first where the member was the last time: what a client sends
-// again has the same members.
-func (r *run) seeMember(of value.Members, name string, look *sight, into *val) {
-	if look.at >= len(of) || of[look.at].Name != name {
-		at, has := of.Find(name)
-		if !has {
-			*into = val{}
-			return
-		}
-		look.shape, look.at = nil, at
-	}
-	r.show(&of[look.at].Value, into)
 }
 
 // get is the member of a value at a key.
