@@ -61,6 +61,7 @@ func assemble(policy *ir.Policy, data val, o Options) (*Program, error) {
 		c.planned[planned.Name] = planned
 	}
 	c.varies = c.varying()
+	c.inline()
 	p.runs.New = func() any { return newRun(p) }
 	for _, plan := range policy.Plans.Plans {
 		f := &fn{compiler: c}

@@ -10,8 +10,8 @@
 // turns every statement of a plan into one Go closure, once, when a bundle is
 // activated; an evaluation calls them. Where things are:
 //
-//   - plan.go: modules → plan; flatten.go and tidy.go: fewer blocks, which say
-//     the same; program.go: plan → functions; analyse.go and hoist.go: what is
+//   - plan.go: modules → plan; flatten.go, tidy.go and inline.go: fewer blocks and
+//     calls, which say the same; program.go: plan → functions; analyse.go and hoist.go: what is
 //     known before: constants are made once; static.go: what depends on nothing
 //     but data is evaluated once
 //   - statement.go, assign.go, call.go, input.go: one function for each kind of
