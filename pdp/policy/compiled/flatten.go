@@ -27,7 +27,7 @@ func flatten(blocks []*ir.Block) []*ir.Block {
 
 func flattened(stmts []ir.Stmt) (flat []ir.Stmt) {
 	for _, s := range stmts {
-		s = flattenWithin(s)
+		s = withBlocks(s, flatten)
 		if tried, ok := attempt(s); ok {
 			flat = append(flat, tried...)
 			continue
@@ -37,25 +37,18 @@ func flattened(stmts []ir.Stmt) (flat []ir.Stmt) {
 	return flat
 }
 
-// flattenWithin is a statement with its blocks flattened.
-func flattenWithin(s ir.Stmt) ir.Stmt {
+// withBlocks is a statement with its blocks as a change makes them.
+func withBlocks(s ir.Stmt, change func([]*ir.Block) []*ir.Block) ir.Stmt {
+	one := func(b *ir.Block) *ir.Block { return change([]*ir.Block{b})[0] }
 	switch s := s.(type) {
 	case *ir.BlockStmt:
-		flat := *s
-		flat.Blocks = flatten(s.Blocks)
-		return &flat
+		return &ir.BlockStmt{Blocks: change(s.Blocks), Location: s.Location}
 	case *ir.NotStmt:
-		flat := *s
-		flat.Block = flatten([]*ir.Block{s.Block})[0]
-		return &flat
+		return &ir.NotStmt{Block: one(s.Block), Location: s.Location}
 	case *ir.WithStmt:
-		flat := *s
-		flat.Block = flatten([]*ir.Block{s.Block})[0]
-		return &flat
+		return &ir.WithStmt{Local: s.Local, Path: s.Path, Value: s.Value, Block: one(s.Block), Location: s.Location}
 	case *ir.ScanStmt:
-		flat := *s
-		flat.Block = flatten([]*ir.Block{s.Block})[0]
-		return &flat
+		return &ir.ScanStmt{Source: s.Source, Key: s.Key, Value: s.Value, Block: one(s.Block), Location: s.Location}
 	default:
 		return s
 	}

@@ -82,10 +82,8 @@ func (in *inliner) blocks(blocks []*ir.Block) []*ir.Block {
 // evaluated again and again, and what is under a with asks of other documents.
 func (in *inliner) statement(s ir.Stmt) []ir.Stmt {
 	switch s := s.(type) {
-	case *ir.BlockStmt:
-		return []ir.Stmt{&ir.BlockStmt{Blocks: in.blocks(s.Blocks), Location: s.Location}}
-	case *ir.NotStmt:
-		return []ir.Stmt{&ir.NotStmt{Block: in.blocks([]*ir.Block{s.Block})[0], Location: s.Location}}
+	case *ir.BlockStmt, *ir.NotStmt:
+		return []ir.Stmt{withBlocks(s, in.blocks)}
 	case *ir.CallStmt:
 		if planned := in.planned[s.Func]; planned != nil && in.asked[s.Func] == 1 && len(planned.Params) == 2 {
 			in.rule(planned)
