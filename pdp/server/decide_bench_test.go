@@ -28,6 +28,7 @@ import (
 type desk struct {
 	point      *pdp.Point
 	history    *state.History
+	store      *localstore.Store
 	keys       *pdp.Keys
 	generation *pdp.Generation
 	asked      []*pdp.Envelope // prepared questions, each about another ticket
@@ -50,7 +51,7 @@ func newDesk(tb testing.TB) *desk {
 	must(tb, err)
 	store, err := localstore.Open(c.State.Dir, localstore.Options{Keys: keys, SegmentBytes: c.State.SegmentBytes, Warn: func(err error) { tb.Error(err) }})
 	must(tb, err)
-	d := &desk{history: state.New(store, keys, server.StateSettings(c), time.Now), keys: keys}
+	d := &desk{store: store, history: state.New(store, keys, server.StateSettings(c), time.Now), keys: keys}
 	tb.Cleanup(func() {
 		must(tb, d.history.Close())
 		must(tb, store.Close())

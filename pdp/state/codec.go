@@ -56,7 +56,15 @@ func (c *coder) uint(v *uint64) {
 		*v = c.readUint()
 		return
 	}
-	c.out = binary.AppendUvarint(c.out, *v)
+	c.writeUint(*v)
+}
+
+func (c *coder) writeUint(n uint64) {
+	if n < 0x80 { // most are
+		c.out = append(c.out, byte(n))
+		return
+	}
+	c.out = binary.AppendUvarint(c.out, n)
 }
 
 func (c *coder) readUint() (n uint64) {
@@ -76,9 +84,11 @@ func (c *coder) readUint() (n uint64) {
 }
 
 func (c *coder) int(v *int64) {
-	n := zigzag(*v)
-	c.uint(&n)
-	*v = unzigzag(n)
+	if c.reading {
+		*v = unzigzag(c.readUint())
+		return
+	}
+	c.writeUint(zigzag(*v))
 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
@@ -104,6 +114,18 @@ func (c *coder) beside(v *int64) {
 	c.int(&distance)
 	*v = c.before + distance
 	c.before = *v
+}
+
+// flag codes a boolean.
+func (c *coder) flag(v *bool) {
+	switch {
+	case c.reading:
+		c.flags(v)
+	case *v:
+		c.out = append(c.out, 1)
+	default:
+		c.out = append(c.out, 0)
+	}
 }
 
 // flags codes up to 8 booleans in a byte.
@@ -154,9 +176,12 @@ func (c *coder) hash(v *uint64) {
 // size writes or reads how many items follow. Every item takes at least one
 // byte, so a count beyond what is left is corrupt and allocates nothing.
 func (c *coder) size(n int) int {
-	v := uint64(n)
-	c.uint(&v)
-	if c.reading && v > uint64(len(c.in)) {
+	if !c.reading {
+		c.writeUint(uint64(n))
+		return n
+	}
+	v := c.readUint()
+	if v > uint64(len(c.in)) {
 		c.fail()
 		return 0
 	}
@@ -164,13 +189,18 @@ func (c *coder) size(n int) int {
 }
 
 func text[S ~string](c *coder, v *S) {
-	n := c.size(len(*v))
 	if !c.reading {
-		c.out = append(c.out, *v...)
+		c.writeText(string(*v))
 		return
 	}
+	n := c.size(0)
 	*v = S(c.in[:n])
 	c.in = c.in[n:]
+}
+
+func (c *coder) writeText(v string) {
+	c.writeUint(uint64(len(v)))
+	c.out = append(c.out, v...)
 }
 
 // fixed codes a string of n bytes.
@@ -188,40 +218,10 @@ func (c *coder) fixed(v *string, n int) {
 // fingerprintBytes is the length of [pdp.Keys.FingerprintBytes].
 const fingerprintBytes = 16
 
-// word codes a string that has a number, or is likely to be met again: its
-// number and 1 more, or 0 and the string.
-func word[S ~string](c *coder, v *S) {
-	if c.reading {
-		readWord(c, v)
-		return
-	}
-	n, known := c.number(string(*v))
-	if known {
-		c.out = append(c.out, byte(n+1))
-		return
-	}
-	c.out = append(c.out, 0)
-	text(c, v)
-	c.add(string(*v))
-}
-
-func readWord[S ~string](c *coder, v *S) {
-	n := c.readUint()
-	switch {
-	case n > uint64(len(c.words)):
-		c.fail()
-	case n > 0:
-		*v = S(c.words[n-1])
-	default:
-		text(c, v)
-		c.learn(string(*v))
-	}
-}
-
 // sum codes a digest; one that is the same as the last takes one byte.
 func (c *coder) sum(v *[32]byte) {
 	same := *v == c.digest
-	if c.flags(&same); same {
+	if c.flag(&same); same {
 		*v = c.digest
 		return
 	}
@@ -230,8 +230,11 @@ func (c *coder) sum(v *[32]byte) {
 }
 
 func number[N ~int | ~int8 | ~int32 | ~uint8 | ~uint32 | ~int64](c *coder, v *N) {
-	n := int64(*v)
-	c.int(&n)
+	if !c.reading {
+		c.writeUint(zigzag(int64(*v)))
+		return
+	}
+	n := unzigzag(c.readUint())
 	*v = N(n)
 	if int64(*v) != n {
 		c.fail()
@@ -331,7 +334,7 @@ func pointer[T any](item func(*coder, *T)) func(*coder, **T) {
 // optional writes or reads something that may be absent.
 func optional[T any](c *coder, v **T, item func(*coder, *T)) {
 	present := *v != nil
-	c.flags(&present)
+	c.flag(&present)
 	if !present {
 		*v = nil
 		return
@@ -386,7 +389,7 @@ func codeFloat(c *coder, v *float64) {
 func quantity(c *coder, v *float64) {
 	whole := int64(*v)
 	small := float64(whole) == *v && whole >= 0 && whole < 1<<32 && !math.Signbit(*v)
-	if c.flags(&small); !small {
+	if c.flag(&small); !small {
 		codeFloat(c, v)
 		return
 	}

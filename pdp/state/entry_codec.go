@@ -52,23 +52,25 @@ func codeOrdering(c *coder, o *Ordering) {
 // with: see [pdp.IDs].
 const decisionIDBytes = 40
 
+var idEncoding = base64.RawURLEncoding.Strict()
+
 // decisionID codes the id of a decision: it is base64url, and begins with the
 // entry's partition.
 func (c *coder) decisionID(id *string) {
 	var b [decisionIDBytes]byte
 	usual := false
-	if !c.reading && len(*id) == base64.RawURLEncoding.EncodedLen(len(b)) {
-		n, err := base64.RawURLEncoding.Strict().Decode(b[:], append(make([]byte, 0, 64), *id...))
+	if !c.reading && len(*id) == idEncoding.EncodedLen(len(b)) {
+		n, err := idEncoding.Decode(b[:], append(make([]byte, 0, 64), *id...))
 		usual = err == nil && n == len(b) && pdp.PartitionKey(b[:16]) == c.partition
 	}
-	if c.flags(&usual); !usual {
+	if c.flag(&usual); !usual {
 		text(c, id)
 		return
 	}
 	c.raw(b[16:])
 	if c.reading {
 		copy(b[:], c.partition[:])
-		*id = base64.RawURLEncoding.EncodeToString(b[:])
+		*id = idEncoding.EncodeToString(b[:])
 	}
 }
 
@@ -104,7 +106,7 @@ func codeRecord(c *coder, r *Record) {
 	word(c, &r.Resource)
 	word(c, &r.Environment)
 	word(c, &r.Sensitivity)
-	c.flags(&r.Known)
+	c.flag(&r.Known)
 	word(c, &r.RequestID)
 	text(c, &r.Trace)
 	c.sum(&r.Digest)
@@ -166,7 +168,7 @@ func codeOpening(c *coder, o *Opening) {
 
 func codeActed(c *coder, a *Acted) {
 	number(c, &a.Effect)
-	c.flags(&a.Undecided)
+	c.flag(&a.Undecided)
 	number(c, &a.Operation)
 	number(c, &a.Level)
 	word(c, &a.System)
@@ -180,7 +182,7 @@ func codeCharge(c *coder, v *Charge) {
 	word(c, &v.Scope)
 	c.int(&v.N)
 	c.int(&v.Window)
-	c.flags(&v.Keep)
+	c.flag(&v.Keep)
 	c.int(&v.bucket)
 }
 
@@ -217,6 +219,6 @@ func codeSettling(c *coder, s *Settling) {
 	word(c, &s.Details)
 	list(c, &s.Labels, word[string])
 	list(c, &s.Notes, codeNote)
-	c.flags(&s.Late)
+	c.flag(&s.Late)
 	list(c, &s.Undeclared, word[string])
 }

@@ -34,7 +34,8 @@ var commonWords = []string{
 // initialLexicon has the common words alone.
 var initialLexicon = func() (l lexicon) {
 	for _, word := range commonWords {
-		l.add(word)
+		_, place := l.find(word)
+		l.add(word, place)
 	}
 	return l
 }()
@@ -49,33 +50,64 @@ func (l *lexicon) reset() {
 	l.slots = initialLexicon.slots
 }
 
-// number returns the number of a word.
-func (l *lexicon) number(word string) (n int, known bool) {
-	for at := hashWord(word); l.slots[at] != 0; at++ {
-		if n := int(l.slots[at] - 1); l.words[n] == word {
-			return n, true
+// find returns the number of a word and 1 more, or 0 and the place where it is
+// not.
+func (l *lexicon) find(word string) (code, place uint8) {
+	for place = hashWord(word); ; place++ {
+		if code = l.slots[place]; code == 0 || l.words[code-1] == word {
+			return code, place
 		}
 	}
-	return 0, false
 }
 
-// add gives a word the next number, as long as there are some.
-func (l *lexicon) add(word string) {
-	if len(l.words) >= maxWords-1 {
-		return
+// add gives a word the next number, as long as there are some, at the place
+// where it was not found.
+func (l *lexicon) add(word string, place uint8) {
+	if l.learn(word) {
+		l.slots[place] = uint8(len(l.words))
 	}
-	at := hashWord(word)
-	for l.slots[at] != 0 {
-		at++
+}
+
+// learn is add for whoever only reads. It reports whether the word has a number.
+func (l *lexicon) learn(word string) bool {
+	if len(l.words) >= maxWords-1 {
+		return false
 	}
 	l.words = append(l.words, word)
-	l.slots[at] = uint8(len(l.words))
+	return true
 }
 
-// learn is add for whoever only reads.
-func (l *lexicon) learn(word string) {
-	if len(l.words) < maxWords-1 {
-		l.words = append(l.words, word)
+// word codes a string that has a number, or is likely to be met again: its
+// number and 1 more, or 0 and the string.
+func word[S ~string](c *coder, v *S) {
+	switch {
+	case c.reading:
+		readWord(c, v)
+	case *v == "": // half of them are, and it is the first of the common words
+		c.out = append(c.out, 1)
+	default:
+		c.writeWord(string(*v))
+	}
+}
+
+func (c *coder) writeWord(word string) {
+	code, place := c.find(word)
+	if c.out = append(c.out, code); code == 0 {
+		c.writeText(word)
+		c.add(word, place)
+	}
+}
+
+func readWord[S ~string](c *coder, v *S) {
+	n := c.readUint()
+	switch {
+	case n > uint64(len(c.words)):
+		c.fail()
+	case n > 0:
+		*v = S(c.words[n-1])
+	default:
+		text(c, v)
+		c.learn(string(*v))
 	}
 }
 
