@@ -35,9 +35,19 @@ func wordLength(w uint64) int64 { return int64(uint32(w)) }
 // space is how many bytes an entry with this payload takes.
 func space(length int64) int64 { return entryHead + (length+7)&^7 }
 
+// checksum is over the kind and the payload.
 func checksum(kind uint8, payload []byte) uint32 {
-	return crc32.Update(crc32.Checksum([]byte{kind}, castagnoli), castagnoli, payload)
+	return crc32.Update(kindSums[kind], castagnoli, payload)
 }
+
+// kindSums are the checksums of the kinds alone: to make a slice of a kind for each
+// entry would be an allocation.
+var kindSums = func() (sums [256]uint32) {
+	for kind := range sums {
+		sums[kind] = crc32.Checksum([]byte{byte(kind)}, castagnoli)
+	}
+	return sums
+}()
 
 // A segment begins with a header of 64 bytes: magic, the name of the keys the
 // journal was made with, and the position of its first byte.

@@ -102,19 +102,12 @@ func (j *journal) append(ctx context.Context, kind uint8, payload []byte, durabl
 		}
 		offset, fits := s.append(kind, payload)
 		if fits {
-			var err error
-			if durable {
-				err = j.syncBehind()
-			}
-			if err == nil && (j.sync || durable) {
-				err = s.syncer.wait(func() error { return syncFile(s.file) })
-			}
+			err := j.reachDisk(s, durable)
 			s.leave()
 			if err != nil {
 				// The entry is in the journal and does not count: nothing may
 				// come behind it until the directory is opened again.
-				j.broken.Store(&err)
-				return 0, j.unavailable(err)
+				return 0, j.breakOff(err)
 			}
 			return state.Position(s.first) + state.Position(offset), nil
 		}
@@ -123,6 +116,25 @@ func (j *journal) append(ctx context.Context, kind uint8, payload []byte, durabl
 			return 0, err
 		}
 	}
+}
+
+// reachDisk waits until what was appended to s is on the disk, where it must be.
+func (j *journal) reachDisk(s *segment, durable bool) error {
+	if durable {
+		if err := j.syncBehind(); err != nil {
+			return err
+		}
+	}
+	if !j.sync && !durable {
+		return nil
+	}
+	return s.syncer.wait(func() error { return syncFile(s.file) })
+}
+
+// breakOff ends the journal: the disk cannot be trusted any more.
+func (j *journal) breakOff(cause error) error {
+	j.broken.Store(&cause)
+	return j.unavailable(cause)
 }
 
 // rotate goes on to the next segment, unless somebody else already has.
@@ -146,8 +158,7 @@ func (j *journal) rotate(ctx context.Context, full *segment) error {
 		full.end()
 		if j.sync { // or entries could survive whose segment seems not to be reached yet
 			if err := syncFile(full.file); err != nil {
-				j.broken.Store(&err)
-				return j.unavailable(err)
+				return j.breakOff(err)
 			}
 		} else {
 			j.leaveBehind(j.currentPath())
