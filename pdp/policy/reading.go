@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,13 +24,13 @@ type reading struct {
 	name   string // in the parent; "" for an item of an array
 	index  int
 	of     value.Value
-	known  []string // names asked for
+	names  []string // of the object's members, once one was asked for
+	asked  uint64   // which of the first 64 of them were, a bit each
 }
 
 // walk is what the readings of one value share. Walks are pooled.
 type walk struct {
 	mistakes []mistake
-	names    []string // of the object that is looked through
 	rooms    [][]reading
 	used     int // readings
 }
@@ -54,7 +55,7 @@ func (w *walk) next(parent *reading, name string, index int, v value.Value) *rea
 	}
 	w.used++
 	r := &w.rooms[room][i]
-	r.walk, r.parent, r.name, r.index, r.of, r.known = w, parent, name, index, v, r.known[:0]
+	r.walk, r.parent, r.name, r.index, r.of, r.names, r.asked = w, parent, name, index, v, r.names[:0], 0
 	return r
 }
 
@@ -117,30 +118,49 @@ func (r *reading) is(kind value.Kind) bool {
 	return false
 }
 
-// member returns a member of an object; undefined where it is not there.
+// member returns a member of an object; undefined where it is not there, which
+// costs no look into the object.
 func (r *reading) member(name string) *reading {
-	r.known = append(r.known, name)
+	i := slices.Index(r.there(), name)
+	if i < 0 {
+		return r.next(r, name, 0, value.Nothing)
+	}
+	r.asked |= 1 << i // nothing from 64 on
 	return r.next(r, name, 0, r.of.Get(name))
+}
+
+// there are the names of the members.
+func (r *reading) there() []string {
+	if len(r.names) == 0 {
+		r.names = value.AppendNames(r.names, r.of)
+	}
+	return r.names
 }
 
 // done reports the members that were not asked for. A value that is there and
 // no object is a mistake as well.
 func (r *reading) done() {
-	if !r.is(value.Map) {
+	if !r.is(value.Map) || bits.OnesCount64(r.asked) == len(r.there()) {
 		return
 	}
-	var unknown []string
-	r.names = value.AppendNames(r.names[:0], r.of)
-	for _, name := range r.names {
-		if !slices.Contains(r.known, name) {
-			unknown = append(unknown, name)
-		}
-	}
+	known := r.known()
+	unknown := slices.DeleteFunc(slices.Clone(r.names), func(name string) bool { return slices.Contains(known, name) })
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		known := slices.Compact(slices.Sorted(slices.Values(r.known)))
 		r.next(r, name, 0, value.Nothing).wrong("is not known here; known are %s", strings.Join(known, ", "))
 	}
+}
+
+// known are the names that were asked for, sorted: those of the readings that
+// were made of r.
+func (r *reading) known() (names []string) {
+	for i := range r.used {
+		if of := &r.rooms[i/roomy][i%roomy]; of.parent == r {
+			names = append(names, of.name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (r *reading) str() string {

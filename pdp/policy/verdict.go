@@ -30,7 +30,7 @@ func readVerdict(result value.Value, declared *pdp.Declarations) (pdp.Verdict, e
 	}
 	v := pdp.Verdict{Response: readResponse(r)}
 	// A pack's part is merged with those of all others, most often to nothing.
-	if metadata := r.member("dynamic_metadata"); metadata.is(value.Map) && !metadata.of.Empty() {
+	if metadata := r.member("dynamic_metadata"); metadata.is(value.Map) && len(metadata.there()) > 0 {
 		v.Metadata = metadata.of.Copy()
 	}
 	allowed, effect := r.member("allowed"), r.member("effect")
@@ -119,8 +119,10 @@ func readReasons(r *reading) (reasons []pdp.Reason) {
 // first where the memo names none.
 func readMemos(r *reading, declared *pdp.Declarations, events ...pdp.When) (memos []pdp.Memo) {
 	r.each(func(item *reading) {
-		memo := pdp.Memo{Fact: item.member("fact").str(), Key: item.member("key").of.Copy().Items()}
-		item.member("key").is(value.Array)
+		memo := pdp.Memo{Fact: item.member("fact").str()}
+		if key := item.member("key"); key.is(value.Array) {
+			memo.Key = key.of.Copy().Items()
+		}
 		if memo.On = oneOf(item.member("on"), "", events...); memo.On == "" {
 			item.member("on").wrong("is required: one of %s", join(events))
 		}
