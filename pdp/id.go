@@ -19,7 +19,11 @@ func putUint64(b []byte, n uint64) { binary.BigEndian.PutUint64(b, n) }
 const (
 	idBody = 16 + 8 + 4
 	idSize = idBody + 12
+	idText = (idSize*8 + 5) / 6
 )
+
+// idEncoding reads an id in one spelling only.
+var idEncoding = base64.RawURLEncoding.Strict()
 
 // IDs makes and reads decision ids. Safe for concurrent use.
 type IDs struct {
@@ -46,14 +50,19 @@ func (ids *IDs) New(p PartitionKey) string {
 	copy(id[24:idBody], ids.process[:])
 	mac := keyed(ids.keys.id, string(id[:idBody]))
 	copy(id[idBody:], mac[:])
-	return base64.RawURLEncoding.EncodeToString(id[:])
+	var text [idText]byte
+	idEncoding.Encode(text[:], id[:])
+	return string(text[:])
 }
 
 // Partition returns the partition that a decision id was made for, and
 // [ErrForged] for an id that was not made with these keys.
 func (ids *IDs) Partition(id string) (PartitionKey, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	if err != nil || len(raw) != idSize {
+	if len(id) != idText {
+		return PartitionKey{}, ErrForged
+	}
+	var raw [idSize]byte
+	if n, err := idEncoding.Decode(raw[:], []byte(id)); err != nil || n != idSize {
 		return PartitionKey{}, ErrForged
 	}
 	mac := keyed(ids.keys.id, string(raw[:idBody]))

@@ -40,6 +40,8 @@ type views struct {
 	shown                                             shown
 	digestOf                                          [32]byte
 	digest                                            string // of digestOf; "" before it was asked for
+	profileOf                                         string // an agent's id; "" before it was asked for
+	profile                                           value.Value
 }
 
 func (v *views) show(p *Presented, now time.Time) *shown {
@@ -127,18 +129,23 @@ var targetFields = value.NewFields(
 	value.Field[Case]{Name: "new_to_session", Read: func(c *Case) value.Value { return value.Of(c.Snapshot.NewTarget) }},
 )
 
-// profile is the agent's entry in data.remit.agents.
+// profile is the agent's entry in data.remit.agents, which may be many.
 func (c *Case) profile() value.Value {
 	if !c.Agent.Known() {
 		return value.Nothing
 	}
-	return c.Generation.Agents.Get(c.Agent.ID)
+	if v := &c.views; v.profileOf != c.Agent.ID {
+		v.profileOf, v.profile = c.Agent.ID, c.Generation.Agents.Get(c.Agent.ID)
+	}
+	return c.views.profile
 }
 
 // shownDigest is the action's digest as the policy sees it.
 func (c *Case) shownDigest() string {
-	if c.views.digestOf != c.Action.Digest || c.views.digest == "" {
-		c.views.digestOf, c.views.digest = c.Action.Digest, hex.EncodeToString(c.Action.Digest[:])
+	if v := &c.views; v.digestOf != c.Action.Digest || v.digest == "" {
+		var text [2 * len(v.digestOf)]byte
+		hex.Encode(text[:], c.Action.Digest[:])
+		v.digestOf, v.digest = c.Action.Digest, string(text[:])
 	}
 	return c.views.digest
 }

@@ -68,7 +68,10 @@ func TestIDs(t *testing.T) {
 		}
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
-	for _, bad := range []string{"", "x", id[:len(id)-1], id + "A", strings.Repeat("A", 54), id + "="} {
+	last := id[len(id)-1] // of its six bits the last four are zero
+	for _, bad := range []string{
+		"", "x", id[:len(id)-1], id + "A", strings.Repeat("A", 54), id + "=", id + "\n", id[:53] + "\n", id[:53] + string(last+1),
+	} {
 		if _, err := ids.Partition(bad); !errors.Is(err, pdp.ErrForged) {
 			t.Errorf("%q was taken", bad)
 		}
