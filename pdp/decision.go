@@ -115,7 +115,8 @@ type Verdict struct {
 type Memo struct {
 	Fact string
 	Key  []value.Value
-	// Values are kept with the fact: up to 4 for `last`, one number for `ring`.
+	// Values are kept with the fact: up to 4 for `last`, one number for `ring`,
+	// where none counts as 1.
 	Values []value.Value
 	On     When
 }

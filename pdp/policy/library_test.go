@@ -39,3 +39,19 @@ func TestNobodySpeaksForTheLibrary(t *testing.T) {
 		})
 	}
 }
+
+// What a ring remembers without a number counts as one, so that sums count.
+func TestRingCountsOneWhereNoNumberIsGiven(t *testing.T) {
+	s := busy(t, policy.Options{Timeout: time.Minute})
+	var points []value.Value
+	s.seen = func(input value.Value) { points = input.Path("memory", "same_call", "this", "entries").Copy().Items() }
+	s.call(t, "read_ticket", `{"ticket":"7","text":"looking"}`)
+	if len(points) != 3 {
+		t.Errorf("%d calls are remembered, want 3", len(points))
+	}
+	for _, point := range points {
+		if n, _ := point.Get("value").Int(); n != 1 {
+			t.Errorf("a call counts as %v", point.Get("value"))
+		}
+	}
+}

@@ -141,27 +141,20 @@ func readMemos(r *reading, declared *pdp.Declarations, events ...pdp.When) (memo
 }
 
 // readKept reads the values kept with a memo: up to 4 of a last, a number of
-// a ring (1 where none is given, so that sums count).
+// a ring.
 func readKept(r *reading, fact *pdp.Fact) []value.Value {
 	switch {
-	case fact == nil:
+	case fact == nil, !r.of.Defined():
 		return nil
 	case fact.Kind == pdp.FactRing:
-		if !r.of.Defined() {
-			return []value.Value{value.Int(1)}
-		}
 		r.is(value.Number)
-		return []value.Value{r.of.Copy()}
 	case r.of.Kind() == value.Array:
 		if r.of.Len() > 4 {
 			r.wrong("has more than 4 items")
 		}
 		return r.of.Copy().Items()
-	case r.of.Defined():
-		return []value.Value{r.of.Copy()}
-	default:
-		return nil
 	}
+	return []value.Value{r.of.Copy()}
 }
 
 func readCharges(r *reading, declared *pdp.Declarations) (charges []pdp.Charge) {
