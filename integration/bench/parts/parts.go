@@ -64,9 +64,13 @@ func Share(list []Part, name string) float64 {
 
 func ruleOf(s *Stack) int {
 	for i, r := range rules {
-		if slices.ContainsFunc(r.texts, s.has) {
-			return i
+		if !slices.ContainsFunc(r.texts, s.has) {
+			continue
 		}
+		if r.part == "metrics" && s.depth(rules[i+1].texts) < s.depth(r.texts) {
+			return i + 1 // what is measured is called from where it is measured
+		}
+		return i
 	}
 	return len(rules) - 1
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// traces is what pprof prints, of five stacks.
+// traces is what pprof prints, of seven stacks.
 const traces = `File: remit
 Type: cpu
 Duration: 6.12s, Total samples = 100ms
@@ -37,6 +37,15 @@ Duration: 6.12s, Total samples = 100ms
       10ms   runtime.futex
              runtime.schedule
 -----------+-------------------------------------------------------
+      20ms   runtime.newobject
+             github.com/remit-pdp/remit/pdp.(*Point).answer
+             github.com/remit-pdp/remit/pdp/telemetry.(*Points).Decide
+-----------+-------------------------------------------------------
+      80ms   time.Now
+             github.com/remit-pdp/remit/pdp/telemetry.reader.Read
+             github.com/remit-pdp/remit/pdp.(*Point).answer
+             github.com/remit-pdp/remit/pdp/telemetry.(*Points).Decide
+-----------+-------------------------------------------------------
 `
 
 func TestSharesAddUp(t *testing.T) {
@@ -44,11 +53,11 @@ func TestSharesAddUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(stacks) != 5 || stacks[0].Time != 40*time.Millisecond || stacks[0].Functions[2] != "github.com/remit-pdp/remit/pdp/policy/compiled.get" {
+	if len(stacks) != 7 || stacks[0].Time != 40*time.Millisecond || stacks[0].Functions[2] != "github.com/remit-pdp/remit/pdp/policy/compiled.get" {
 		t.Fatalf("got %v", stacks)
 	}
-	want := map[string]float64{"policy": 0.4, "garbage collection": 0.3, "journal": 0.1, "transport": 0.1, "scheduler": 0.1}
-	if got := Share(Of(stacks), "policy"); math.Abs(got-0.4) > 1e-9 {
+	want := map[string]float64{"policy": 0.2, "garbage collection": 0.15, "journal": 0.05, "transport": 0.05, "scheduler": 0.05, "decision": 0.1, "metrics": 0.4}
+	if got := Share(Of(stacks), "policy"); math.Abs(got-0.2) > 1e-9 {
 		t.Errorf("policy's share is %v", got)
 	}
 	sum := 0.0
@@ -75,8 +84,8 @@ func TestFlameGraphIsAPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	picture := Flame(stacks)
-	if n := bytes.Count(picture, []byte("<rect")); n != 17 {
-		t.Errorf("%d boxes, want 17", n)
+	if n := bytes.Count(picture, []byte("<rect")); n != 22 {
+		t.Errorf("%d boxes, want 22", n)
 	}
 	for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {

@@ -59,6 +59,16 @@ func parse(text string) (stacks []Stack, err error) {
 	return stacks, lines.Err()
 }
 
+// depth is how far from the innermost function one of texts is in one.
+func (s *Stack) depth(texts []string) int {
+	for i, function := range s.Functions {
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(function, text) }) {
+			return i
+		}
+	}
+	return len(s.Functions)
+}
+
 func (s *Stack) has(text string) bool {
 	return slices.ContainsFunc(s.Functions, func(function string) bool { return strings.Contains(function, text) })
 }
