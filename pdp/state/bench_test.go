@@ -19,7 +19,7 @@ func BenchmarkTurn(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.wait(time.Minute) // so that the window always has room
+		r.wait(2 * time.Minute) // so that the window always has room
 		d := r.act(verdict)
 		if d.Effect != pdp.Allow {
 			b.Fatal(d.Reasons)
