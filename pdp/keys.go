@@ -58,7 +58,9 @@ func (k *Keys) Seal() ed25519.PrivateKey { return k.seal }
 // secret, and telling nothing about it (invariant 7). 22 characters.
 func (k *Keys) Fingerprint(kind, secret string) string {
 	sum := k.FingerprintBytes(kind, secret)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	var text [22]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // FingerprintBytes returns what [Keys.Fingerprint] writes as text, for where it
