@@ -58,17 +58,29 @@ type Tally struct {
 	ByOperation     [8]uint32
 }
 
-// at returns the window as of now: what has left both intervals is gone.
-func (w Window) at(now, size int64) Window {
-	start := now - now%size
-	switch {
-	case start == w.Start:
-		return w
-	case start == w.Start+size:
-		return Window{Start: start, Previous: w.Current}
+// noTally is the tally of an interval in which nothing happened.
+var noTally Tally
+
+// tallies returns the two intervals as of now: what has left both is gone.
+func (w *Window) tallies(now, size int64) (current, previous *Tally) {
+	switch start := now - now%size; start {
+	case w.Start:
+		return &w.Current, &w.Previous
+	case w.Start + size:
+		return &noTally, &w.Current
 	default:
-		return Window{Start: start}
+		return &noTally, &noTally
 	}
+}
+
+// move makes it the window as of now.
+func (w *Window) move(now, size int64) {
+	start := now - now%size
+	if start == w.Start {
+		return
+	}
+	current, previous := w.tallies(now, size)
+	*w = Window{Start: start, Current: *current, Previous: *previous}
 }
 
 // add counts one action.
@@ -82,8 +94,8 @@ func (a *Activity) add(act *Acted, now int64) {
 		a.Denied++
 		a.Consecutive++
 	}
-	for i, w := range windowSizes {
-		a.Windows[i] = a.Windows[i].at(now, w.Size)
+	for i := range a.Windows {
+		a.Windows[i].move(now, windowSizes[i].Size)
 		a.Windows[i].Current.add(act)
 	}
 	if act.Effect != pdp.Allow {

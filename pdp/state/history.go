@@ -127,8 +127,8 @@ func (t *turn) View(c *pdp.Case) pdp.Snapshot {
 	t.look(c)
 	snapshot := pdp.Snapshot{
 		Kept: true, Open: t.session != nil,
-		Session:   sessionFields.Of(&t.views.session),
-		Activity:  activityFields.Of(&t.views.activity),
+		Session:   sessionFields.In(&t.views.session.view, &t.views.session),
+		Activity:  activityFields.In(&t.views.activity.view, &t.views.activity),
 		Memory:    value.From(&t.views.memory),
 		Budgets:   value.From(&t.views.budgets),
 		NewTarget: t.newTarget(c),

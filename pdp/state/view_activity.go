@@ -9,13 +9,20 @@ import (
 )
 
 // activityView is `input.agent.activity`: what the agent did over its sessions.
-type activityView struct{ *turn }
+type activityView struct {
+	*turn
+	view    value.View[activityView]
+	windows windowsView
+}
+
+// noAgent is the agent of whom nothing is remembered.
+var noAgent Agent
 
 func (v *activityView) a() *Agent {
 	if v.agent != nil {
 		return v.agent
 	}
-	return &Agent{}
+	return &noAgent
 }
 
 type activityField = value.Field[activityView]
@@ -35,7 +42,7 @@ var activityFields = value.NewFields(
 	activityField{Name: "max_level", Read: func(v *activityView) value.Value { return value.Int(int64(v.a().Activity.highest())) }},
 	activityField{Name: "wrote", Read: func(v *activityView) value.Value { return value.Of(v.a().Activity.Wrote) }},
 	activityField{Name: "complete_from_ns", Read: func(v *activityView) value.Value { return value.Int(v.completeFrom()) }},
-	activityField{Name: "windows", Read: func(v *activityView) value.Value { return windowsOf(&v.a().Activity, v.at, v.state.Lost) }},
+	activityField{Name: "windows", Read: func(v *activityView) value.Value { return v.windows.show(&v.a().Activity, v.at, v.state.Lost) }},
 )
 
 // past are the labels that do not reach the session because they are too old:

@@ -13,10 +13,13 @@ type windowsView struct {
 	// lost: something that happened as late as this may have been given up; 0
 	// where nothing was.
 	lost int64
+	view value.View[windowsView]
 }
 
-func windowsOf(a *Activity, now, lost int64) value.Value {
-	return windowsFields.Box(windowsView{a, now, lost})
+// show makes v the windows of a, and returns them.
+func (v *windowsView) show(a *Activity, now, lost int64) value.Value {
+	v.Activity, v.now, v.lost = a, now, lost
+	return windowsFields.In(&v.view, v)
 }
 
 type windowsField = value.Field[windowsView]
@@ -29,11 +32,12 @@ var windowsFields = value.NewFields(
 
 func (v *windowsView) window(i int) value.Value {
 	size := windowSizes[i].Size
-	return windowFields.Box(windowView{v.Windows[i].at(v.now, size), v.lost > 0 && v.lost >= v.now-size})
+	current, previous := v.Windows[i].tallies(v.now, size)
+	return windowFields.Box(windowView{current, previous, v.lost > 0 && v.lost >= v.now-size})
 }
 
 type windowView struct {
-	Window
+	current, previous *Tally
 	// unknown: nobody can say how much it was.
 	unknown bool
 }
@@ -41,8 +45,8 @@ type windowView struct {
 type windowField = value.Field[windowView]
 
 var windowFields = value.NewFields(
-	windowField{Name: "actions", Read: func(v *windowView) value.Value { return v.between(v.Current.Actions, v.Previous.Actions) }},
-	windowField{Name: "denied", Read: func(v *windowView) value.Value { return v.between(v.Current.Denied, v.Previous.Denied) }},
+	windowField{Name: "actions", Read: func(v *windowView) value.Value { return v.between(v.current.Actions, v.previous.Actions) }},
+	windowField{Name: "denied", Read: func(v *windowView) value.Value { return v.between(v.current.Denied, v.previous.Denied) }},
 	windowField{Name: "by_operation", Read: func(v *windowView) value.Value { return operationFields.Of(v) }},
 )
 
@@ -51,7 +55,7 @@ var operationFields = value.NewFields(operations()...)
 func operations() (fields []windowField) {
 	for i, operation := range pdp.Operations {
 		fields = append(fields, windowField{Name: string(operation), Read: func(v *windowView) value.Value {
-			return v.between(v.Current.ByOperation[i], v.Previous.ByOperation[i])
+			return v.between(v.current.ByOperation[i], v.previous.ByOperation[i])
 		}})
 	}
 	return fields

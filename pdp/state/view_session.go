@@ -12,8 +12,10 @@ import (
 // there, also where there is no session: a policy never meets undefined.
 type sessionView struct {
 	*turn
-	c      *pdp.Case
-	nobody bool
+	c       *pdp.Case
+	nobody  bool
+	view    value.View[sessionView]
+	windows windowsView
 }
 
 // s is the session, or an empty one.
@@ -57,7 +59,7 @@ var sessionFields = value.NewFields(
 	sessionField{Name: "max_level", Read: func(v *sessionView) value.Value { return value.Int(int64(v.s().Activity.highest())) }},
 	sessionField{Name: "wrote", Read: func(v *sessionView) value.Value { return value.Of(v.s().Activity.Wrote) }},
 	sessionField{Name: "labels", Read: func(v *sessionView) value.Value { return labelsValue(v.labels(), v.at) }},
-	sessionField{Name: "windows", Read: func(v *sessionView) value.Value { return windowsOf(&v.s().Activity, v.at, 0) }},
+	sessionField{Name: "windows", Read: func(v *sessionView) value.Value { return v.windows.show(&v.s().Activity, v.at, 0) }},
 	sessionField{Name: "recent", Read: (*sessionView).recent},
 	sessionField{Name: "shared", Read: func(v *sessionView) value.Value { return value.Of(v.shared) }},
 	sessionField{Name: "in_flight", Read: (*sessionView).inFlight},
