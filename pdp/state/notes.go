@@ -27,6 +27,12 @@ type keyring struct {
 	room []byte
 }
 
+// Room for the keys of most turns: two, the text of which is that of a digest.
+const (
+	usualKeys = 2
+	usualText = 80
+)
+
 type madeKey struct {
 	fact      *pdp.Fact
 	text, key string
@@ -59,7 +65,9 @@ func (k *keyring) note(notes []Note, declared *pdp.Declarations, m *pdp.Memo) []
 // key is the canonical form of a key: readable where the fact is declared so,
 // else the 16 bytes of its fingerprint.
 func (k *keyring) key(fact *pdp.Fact, key []value.Value) string {
-	k.room = k.room[:0]
+	if k.room = k.room[:0]; k.made == nil {
+		k.room, k.made = make([]byte, 0, usualText), make([]madeKey, 0, usualKeys)
+	}
 	for i, v := range key {
 		if i > 0 {
 			k.room = append(k.room, ',')

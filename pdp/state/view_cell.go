@@ -13,7 +13,9 @@ type cellView struct {
 	keyed              bool
 	now                int64
 	lost, completeFrom int64
+	before             *cellView // that was asked for before this one
 	view               value.View[cellView]
+	residue            value.View[Residue]
 }
 
 func (v *cellView) value() value.Value {
@@ -47,7 +49,7 @@ var lastFields = value.NewFields(append(commonFields[:len(commonFields):len(comm
 
 var ringFields = value.NewFields(append(commonFields[:len(commonFields):len(commonFields)],
 	cellField{Name: "entries", Read: (*cellView).entries},
-	cellField{Name: "residue", Read: func(v *cellView) value.Value { return residueFields.Of(&v.cell.Residue) }},
+	cellField{Name: "residue", Read: func(v *cellView) value.Value { return residueFields.In(&v.residue, &v.cell.Residue) }},
 )...)
 
 type residueField = value.Field[Residue]

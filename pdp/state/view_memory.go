@@ -14,8 +14,8 @@ import (
 type memoryView struct {
 	*turn
 	c *pdp.Case
-	// cells are those that were asked for.
-	cells []*cellView
+	// cells is the last that was asked for, which knows the one before.
+	cells *cellView
 }
 
 // Get implements [value.Object].
@@ -61,23 +61,21 @@ func visitSorted[V any](m map[string]V, object value.Object, visit func(string, 
 
 // cell returns the cell that a lookup finds, which is looked for once a turn.
 func (v *memoryView) cell(fact *pdp.Fact, lookup string) *cellView {
-	for _, found := range v.cells {
+	for found := v.cells; found != nil; found = found.before {
 		if found.fact == fact && found.lookup == lookup {
 			return found
 		}
 	}
-	found := v.find(fact, lookup)
-	v.cells = append(v.cells, found)
-	return found
+	v.cells = v.find(fact, lookup)
+	return v.cells
 }
 
 func (v *memoryView) find(fact *pdp.Fact, lookup string) *cellView {
-	paths := fact.Lookup[lookup]
-	key := make([]value.Value, len(paths))
-	view := &cellView{fact: fact, lookup: lookup, keyed: true, now: v.at, cell: &noCell}
-	for i, path := range paths {
-		key[i] = v.c.Input().Path(path...)
-		view.keyed = view.keyed && key[i].Defined()
+	view := &cellView{fact: fact, lookup: lookup, keyed: true, now: v.at, cell: &noCell, before: v.cells}
+	input, key := v.c.Input(), make([]value.Value, 0, 4)
+	for _, path := range fact.Lookup[lookup] {
+		part := input.Path(path...)
+		key, view.keyed = append(key, part), view.keyed && part.Defined()
 	}
 	memory, since := v.memoryOf(fact.Scope)
 	view.completeFrom = v.completeFrom(v.signatures(v.c.Generation.Declared).byFact[fact], since)
