@@ -9,7 +9,7 @@ import (
 	"github.com/remit-pdp/remit/pdp"
 )
 
-// fly puts an allowed action in flight.
+// fly puts an allowed action in flight, which the session has counted.
 func (p *Partition) fly(e *Entry, fx *Effects, s *Session) *InFlight {
 	p.putInOrder()
 	if p.Flights == nil {
@@ -20,7 +20,8 @@ func (p *Partition) fly(e *Entry, fx *Effects, s *Session) *InFlight {
 	}
 	f := &InFlight{Flight: *fx.Flight, At: e.At, Seq: e.Seq, Session: s.ID, Agent: s.Agent, Action: fx.Action}
 	f.Host = strings.Clone(f.Host)
-	f.Action.System, f.Action.Tool = s.own(s.Activity.BySystem, f.Action.System), s.own(s.Activity.ByTool, f.Action.Tool)
+	itself := &s.Recent[len(s.Recent)-1] // with the names as the session keeps them
+	f.Action.System, f.Action.Tool = itself.System, itself.Tool
 	if e.Record != nil {
 		f.Target = strings.Clone(e.Record.Resource)
 	}
@@ -128,9 +129,14 @@ func (p *Partition) settled(e *Entry, o *Settling) {
 	session.Heard = e.At
 	session.Sent += o.Sent
 	session.Received += o.Received
-	for i := range session.Recent {
-		if session.Recent[i].Seq == f.Seq {
-			session.Recent[i].Outcome = o.State
+	session.outcome(f.Seq, o.State)
+}
+
+// outcome notes what became of the action seq, where it is one of the latest.
+func (s *Session) outcome(seq uint64, state pdp.OutcomeState) {
+	for i := len(s.Recent) - 1; i >= 0 && s.Recent[i].Seq >= seq; i-- {
+		if s.Recent[i].Seq == seq {
+			s.Recent[i].Outcome = state
 		}
 	}
 }

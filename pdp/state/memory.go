@@ -96,13 +96,15 @@ func (m *Memory) note(n *Note, at int64, seq uint64, open bool, deadline int64) 
 		i, _ := m.find(table.Fact)
 		m.Facts = slices.Insert(m.Facts, i, table)
 	}
-	cell := table.cell(n.Key)
-	if cell == nil {
-		table.makeRoom(n.Keys, at)
-		cell = &Cell{Key: n.Key}
-		i, _ := table.find(n.Key)
-		table.Cells = slices.Insert(table.Cells, i, cell)
+	i, known := table.find(n.Key)
+	if !known {
+		before := len(table.Cells)
+		if table.makeRoom(n.Keys, at); len(table.Cells) != before {
+			i, _ = table.find(n.Key)
+		}
+		table.Cells = slices.Insert(table.Cells, i, &Cell{Key: n.Key})
 	}
+	cell := table.Cells[i]
 	if !open {
 		deadline = 0
 	}
