@@ -37,6 +37,9 @@ func (t *turn) Commit(ctx context.Context, c *pdp.Case, d pdp.Decision) (pdp.Dec
 // overruled is why a store takes a denial where it did not take the allow; nil
 // where it takes nothing.
 func overruled(err error) *pdp.Refusal {
+	if err == nil {
+		return nil
+	}
 	var revoked *RevokedError
 	switch {
 	case errors.As(err, &revoked):
@@ -147,7 +150,7 @@ func (t *turn) effects(c *pdp.Case, d *pdp.Decision, fx *Effects) {
 	if t.state.Seq == 0 {
 		fx.Lost, fx.LostMarks = t.state.Lost, t.state.LostMarks
 	}
-	if g := c.Generation; g.ID != "" && generationHash(g.ID) != t.state.Generation {
+	if g := c.Generation; g.ID != "" && t.hash(g) != t.state.Generation {
 		fx.Generation, fx.Declares = g.ID, t.signatures(g.Declared).sorted
 	}
 	switch {

@@ -54,6 +54,22 @@ func (s *signatures) undeclared(before []Since) (list []string) {
 	return list
 }
 
+// hashed is a generation with the hash of its name.
+type hashed struct {
+	of   *pdp.Generation
+	hash uint64
+}
+
+// hash returns the [generationHash] of g, which is made once.
+func (h *History) hash(g *pdp.Generation) uint64 {
+	if known := h.hashed.Load(); known != nil && known.of == g {
+		return known.hash
+	}
+	made := &hashed{g, generationHash(g.ID)}
+	h.hashed.Store(made)
+	return made.hash
+}
+
 // generationHash stands for the name of a generation, which is all that a
 // partition needs to know of it.
 func generationHash(name string) uint64 {

@@ -22,6 +22,7 @@ type History struct {
 	now      func() time.Time
 	crowd    *crowd
 	signed   atomic.Pointer[signatures]
+	hashed   atomic.Pointer[hashed]
 }
 
 var _ pdp.History = (*History)(nil)
@@ -251,7 +252,10 @@ func (t *turn) newTarget(c *pdp.Case) bool {
 // repeated finds the check in flight that c repeats (invariant 10): its
 // recorded answer where it is the same action, a refusal where it is another.
 func (t *turn) repeated(c *pdp.Case) (*pdp.Decision, *pdp.Refusal) {
-	id := t.state.Checks[t.check(c)]
+	id, known := t.state.Checks[t.check(c)]
+	if !known {
+		return nil, nil
+	}
 	f := t.state.Flights[id]
 	if f == nil || f.Check == "" {
 		return nil, nil

@@ -9,8 +9,8 @@ import (
 )
 
 // newRecord returns the record of d.
-func newRecord(c *pdp.Case, d *pdp.Decision) Record {
-	r := Record{
+func newRecord(c *pdp.Case, d *pdp.Decision) (r Record) {
+	r = Record{
 		ID: d.ID, Question: c.Question, Effect: d.Effect, Class: d.Class, Reasons: d.Reasons, WouldDeny: d.WouldDeny, Generation: d.Generation, Session: d.Session,
 		Agent: pdp.Principal{ID: c.Agent.ID, Issuer: c.Agent.Issuer}, AgentKind: c.Agent.Kind, Owner: c.Agent.Owner,
 		Chain: c.Agent.Chain, Credential: c.Agent.Credential.Fingerprint, CredentialKind: c.Agent.Credential.Kind,
