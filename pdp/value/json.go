@@ -232,7 +232,7 @@ func (p *parser) array(v *Value) bool {
 			return false
 		}
 	}
-	all := items(pop(&p.items, base))
+	all := list(pop(&p.items, base))
 	v.in = &all
 	return true
 }

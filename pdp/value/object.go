@@ -113,7 +113,7 @@ func (v Value) Copy() Value {
 	switch o := v.in.(type) {
 	case nil:
 		return v
-	case *items:
+	case *list:
 		all := make([]Value, len(*o))
 		for i, item := range *o {
 			all[i] = item.Copy()

@@ -65,15 +65,6 @@ type Value struct {
 	in Object
 }
 
-// items are those of an array. As an Object they have no members.
-type items []Value
-
-func (*items) Get(string) Value               { return Nothing }
-func (*items) Range(func(string, Value) bool) {}
-
-// noItems are those of every empty array.
-var noItems = new(items)
-
 // Object is something that is read by name, one member at a time.
 //
 // Get returns the undefined Value where there is no such member. Range calls
@@ -141,13 +132,13 @@ func List(all ...Value) Value {
 	if len(all) == 0 {
 		return Value{kind: Array, in: noItems}
 	}
-	of := items(all)
+	of := list(all)
 	return Value{kind: Array, in: &of}
 }
 
 // ListAt is List without making anything: what all points to, and the items, must
 // not change for as long as the array is in use.
-func ListAt(all *[]Value) Value { return Value{kind: Array, in: (*items)(all)} }
+func ListAt(all *[]Value) Value { return Value{kind: Array, in: (*list)(all)} }
 
 // Strs returns the array of the strings in ss.
 func Strs(ss []string) Value {
@@ -217,7 +208,7 @@ func (v Value) At(i int) Value {
 
 // Items returns the items of an array, which must not be changed.
 func (v Value) Items() []Value {
-	if of, is := v.in.(*items); is {
+	if of, is := v.in.(*list); is {
 		return *of
 	}
 	return nil
@@ -233,7 +224,7 @@ func (v Value) Object() Object {
 
 // Get returns member name of an object, and undefined for anything else.
 func (v Value) Get(name string) Value {
-	if v.in == nil {
+	if v.kind != Map {
 		return Nothing
 	}
 	return v.in.Get(name)
@@ -242,7 +233,7 @@ func (v Value) Get(name string) Value {
 // Range visits the defined members of an object; it does nothing for anything
 // else.
 func (v Value) Range(visit func(name string, v Value) bool) {
-	if v.in != nil {
+	if v.kind == Map {
 		v.in.Range(visit)
 	}
 }

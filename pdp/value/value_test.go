@@ -223,3 +223,29 @@ func TestEmptyIsAnObjectWithoutMembers(t *testing.T) {
 		}
 	}
 }
+
+// An array is no object, whatever reads it.
+func TestArraysAreNoObjects(t *testing.T) {
+	parsed, err := ParseJSON([]byte(`[[],["a"]]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []Value{List(), List(Str("a")), parsed, parsed.At(0), parsed.At(1), List(Int(1)).Copy()} {
+		v.Range(func(name string, _ Value) bool { t.Errorf("a member %q", name); return false })
+		if v.Kind() != Array || v.Object() != nil || v.Get("a").Defined() || v.Empty() || v.Members() != nil || AppendNames(nil, v) != nil {
+			t.Errorf("%s reads as an object", AppendJSON(nil, v))
+		}
+	}
+	for _, v := range []Value{Nothing, NullValue(), Str("a"), Obj()} {
+		if v.Items() != nil || v.Len() != 0 || v.At(0).Defined() {
+			t.Errorf("%s reads as an array", AppendJSON(nil, v))
+		}
+	}
+}
+
+// Values are copied all the time, and kept by the thousand.
+func TestSize(t *testing.T) {
+	if size := reflect.TypeFor[Value]().Size(); size != 48 {
+		t.Errorf("a value takes %d bytes", size)
+	}
+}
