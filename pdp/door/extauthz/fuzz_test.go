@@ -1,6 +1,7 @@
 package extauthz
 
 import (
+	"bytes"
 	"cmp"
 	"reflect"
 	"slices"
@@ -56,6 +57,13 @@ func plainChecks(tb testing.TB) map[string][]byte {
 		"lines": marshal(tb, checkOf(&authv3.AttributeContext_HttpRequest{HeaderMap: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{
 			{Key: "a", Value: "1"}, {Key: "A", RawValue: []byte{0xff}}, {Key: "b", Value: "text", RawValue: []byte("raw")}, {},
 		}}, Body: "text", RawBody: []byte{0, 0xff}})),
+		"lines not as usual": inAttributes(4, field(2, field(13,
+			field(1, field(1, []byte("X-\u00dcber")), field(3, []byte("1"))),
+			field(1, field(3, []byte("2")), field(1, []byte("B"))),
+			field(1, field(1, bytes.Repeat([]byte("N"), 200)), field(3, []byte("3"))),
+			field(1, field(1, []byte("c")), []byte("\x1a\x81\x00v")),
+			field(1, field(3, []byte("nameless"))), field(1, field(1, []byte("D"))), field(1, field(1), field(3)),
+		))),
 		"an empty header map": marshal(tb, checkOf(&authv3.AttributeContext_HttpRequest{HeaderMap: &corev3.HeaderMap{}, Headers: map[string]string{"a": "b"}})),
 		"metadata": marshal(tb, &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
 			MetadataContext:      &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"x": values, "y": {}}},
@@ -110,6 +118,10 @@ func oddChecks(tb testing.TB) map[string][]byte {
 		"a service that is not UTF-8":  inAttributes(1, field(2, []byte{0xff})),
 		"a value that is not UTF-8":    inAttributes(11, entry("n", entry("k", field(3, []byte{0xff})))),
 		"route metadata not UTF-8":     inAttributes(13, entry("n", entry("\xff"))),
+		"a line with a field more":     request(field(13, field(1, field(1, []byte("a")), field(3, []byte("1")), field(4)))),
+		"a line with a name twice":     request(field(13, field(1, field(1, []byte("a")), field(1, []byte("b")), field(3, []byte("1"))))),
+		"a line cut off":               request(field(13, field(1, field(1, []byte("a")), []byte{0x1a, 2, '1'}))),
+		"a name that is not UTF-8":     request(field(13, field(1, field(1, []byte{'A', 0xff}), field(3, []byte("1"))))),
 		"no field number":              {0x02, 0x00},
 		"cut off":                      request(field(4, []byte("/abc")))[:8],
 		"cut off in a number":          {0x0a, 0x80},

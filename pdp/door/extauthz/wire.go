@@ -3,6 +3,7 @@ package extauthz
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/remit-pdp/remit/pdp"
 	"github.com/remit-pdp/remit/pdp/door/wire"
@@ -171,21 +172,27 @@ func (w *wireCheck) raw(message string) (plain bool) {
 		c.Expect(len(w.Headers) == 0) // not in both forms
 		w.HeadersJoined = false
 	}
+	lines := w.Headers
 	for c.Next() {
 		switch c.Tag {
 		case 1<<3 | wire.AsText:
 			h, plain := readLine(c.Message())
 			c.Expect(plain)
-			w.Headers = append(w.Headers, h)
+			lines = append(lines, h)
 		default:
 			c.Unusual = true
 		}
 	}
+	w.Headers = lines
 	return !c.Unusual
 }
 
 // readLine reads a HeaderValue.
 func readLine(message string) (h pdp.Header, plain bool) {
+	if name, raw, usual := wire.Two(message, 3<<3|wire.AsText); usual {
+		name, plain = lower(name)
+		return pdp.Header{Name: name, Value: raw}, plain
+	}
 	c := wire.Cursor{Of: message}
 	var raw string
 	for c.Next() {
@@ -204,6 +211,17 @@ func readLine(message string) (h pdp.Header, plain bool) {
 		h.Value = raw
 	}
 	return h, !c.Unusual
+}
+
+// lower is the name of a header in lower case, in which proxies send nearly all;
+// plain says that it is UTF-8.
+func lower(name string) (_ string, plain bool) {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return strings.ToLower(name), utf8.ValidString(name)
+		}
+	}
+	return name, true
 }
 
 // readSession reads an AttributeContext.TLSSession.

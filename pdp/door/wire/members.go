@@ -8,6 +8,23 @@ import (
 // MaxNesting is how deep a google.protobuf.Struct may be to be plain.
 const MaxNesting = 32
 
+// Two reads a message of two fields as nearly all of them are written: field 1, of
+// less than 128 bytes, and behind it the one that then names, which both have a
+// length. Nobody has looked at what is in them. Where it returns false the message
+// is for a [Cursor].
+func Two(message string, then Tag) (first, second string, usual bool) {
+	if len(message) < 2 || message[0] != 1<<3|byte(AsText) || message[1] >= 0x80 {
+		return "", "", false
+	}
+	end := 2 + int(message[1])
+	if end >= len(message) || Tag(message[end]) != then {
+		return "", "", false
+	}
+	c := Cursor{Of: message, at: end + 1}
+	second = c.Message()
+	return message[2:end], second, !c.Unusual && c.at == len(message)
+}
+
 // ReadPair reads a member of a map of strings.
 func ReadPair(message string) (name, text string, plain bool) {
 	name, text, _, plain = readMember(message)
@@ -22,6 +39,9 @@ func ReadMember(message string) (name, member string, plain bool) {
 
 // readMember reads a member of a map, keyed by text; has says that there is a value.
 func readMember(message string) (name, v string, has, plain bool) {
+	if name, v, usual := Two(message, 2<<3|AsText); usual {
+		return name, v, true, utf8.ValidString(name)
+	}
 	c := Cursor{Of: message}
 	for c.Next() {
 		switch c.Tag {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -131,6 +132,49 @@ func TestStructs(t *testing.T) {
 	} {
 		if IsStruct(string(message)) {
 			t.Errorf("%s: is plain", name)
+		}
+	}
+}
+
+// Two gives up on whatever is not as usual, and never says anything else than a
+// cursor would.
+func TestTwo(t *testing.T) {
+	long := bytes.Repeat([]byte("n"), 128)
+	for name, c := range map[string]struct {
+		message []byte
+		usual   bool
+	}{
+		"both":               {slices.Concat(field(1, []byte("a")), field(2, []byte("b"))), true},
+		"both empty":         {slices.Concat(field(1), field(2)), true},
+		"a long second":      {slices.Concat(field(1, []byte("a")), field(2, long)), true},
+		"a padded length":    {slices.Concat(field(1, []byte("a")), []byte("\x12\x81\x00b")), true},
+		"a long first":       {slices.Concat(field(1, long), field(2)), false},
+		"nothing":            {nil, false},
+		"half a tag":         {[]byte("\x0a"), false},
+		"the first alone":    {field(1, []byte("a")), false},
+		"the second alone":   {field(2, []byte("b")), false},
+		"the other way":      {slices.Concat(field(2, []byte("b")), field(1, []byte("a"))), false},
+		"another second":     {slices.Concat(field(1, []byte("a")), field(3, []byte("b"))), false},
+		"a third":            {slices.Concat(field(1, []byte("a")), field(2, []byte("b")), field(2, []byte("c"))), false},
+		"cut off in the 1st": {[]byte("\x0a\x02a"), false},
+		"cut off in the 2nd": {[]byte("\x0a\x01a\x12\x02b"), false},
+		"without a length":   {[]byte("\x0a\x01a\x12"), false},
+	} {
+		first, second, usual := Two(string(c.message), 2<<3|AsText)
+		if usual != c.usual {
+			t.Errorf("%s: %v", name, usual)
+		}
+		if !usual {
+			continue
+		}
+		cursor := Cursor{Of: string(c.message)}
+		cursor.Next()
+		if got := cursor.Text(); got != first {
+			t.Errorf("%s: first %q, not %q", name, first, got)
+		}
+		cursor.Next()
+		if got := cursor.Message(); got != second || cursor.Next() || cursor.Unusual {
+			t.Errorf("%s: then %q, not %q", name, second, got)
 		}
 	}
 }
