@@ -61,6 +61,9 @@ func hinted(e *asked) bool {
 func checkHints(e *asked, rpc *pdp.RPC) string {
 	for _, namespace := range namespaces {
 		hint := e.Metadata.Get(namespace)
+		if !hint.Defined() {
+			continue
+		}
 		if exceeding, _ := hint.Get("is_exceeding_limit").Bool(); exceeding || hint.Get("passthrough_reason").Text() != "" {
 			return "Envoy passed the message without having parsed it"
 		}
@@ -79,7 +82,7 @@ func compareHint(hint value.Value, rpc *pdp.RPC) string {
 	if rpc.Response != (method == "__jsonrpc_response") || !rpc.Response && method != rpc.Method {
 		return "Envoy read another method in the message"
 	}
-	if id := hint.Get("id"); !rpc.Response && id.Defined() && string(value.AppendJSON(nil, id)) != rpc.ID {
+	if id := hint.Get("id"); !rpc.Response && id.Defined() && idText(id) != rpc.ID {
 		return "Envoy read another id in the message"
 	}
 	params := hint.Get("params")

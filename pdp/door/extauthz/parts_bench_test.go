@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/remit-pdp/remit/pdp"
+	"github.com/remit-pdp/remit/pdp/attributes"
 )
 
 // at measures f. cpu-ns/op is of the whole process, garbage collection included,
@@ -49,6 +50,12 @@ func BenchmarkDoor(b *testing.B) {
 	r := renderer{AsToolError, keys, time.Now}
 	at(b, "read/wire", func() { fromWire(message) })
 	at(b, "read/types", func() { fromTypes(message) })
+	// What the filters said is read off the wire while the request is.
+	reader := attributes.New(attributes.Settings{MCPPaths: map[string][]string{"": {"/mcp"}}})
+	if _, err := reader.Read(e); err != nil {
+		b.Fatal(err)
+	}
+	at(b, "request", func() { reader.Read(e) })
 	at(b, "stamp", func() { r.stamp(d) })
 	at(b, "render/wire", func() { r.plainAllow(d, e.Headers) })
 	at(b, "render/types", func() { marshal(b, r.response(d, e.Headers)) })

@@ -1,6 +1,7 @@
 package extauthz
 
 import (
+	"strconv"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -13,11 +14,12 @@ import (
 // headers of a browser-like client behind a proxy, a signed token, a tool call
 // and what the MCP filter says of it.
 func Realistic() *authv3.CheckRequest {
+	body := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search_mail","arguments":{"query":"from:ada subject:invoice after:2026-10-01","folder":"inbox","limit":25,"fields":["subject","from","date","snippet"],"include_attachments":false,"note":"` + strings.Repeat("lorem ", 15) + `"}}}`
 	lines := []string{
 		":authority", "tools.example.test", ":path", "/mcp", ":method", "POST", ":scheme", "https",
 		"accept", "application/json, text/event-stream", "accept-encoding", "gzip, deflate, br", "accept-language", "en-GB,en;q=0.9",
 		"authorization", "Bearer " + strings.Repeat("eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0", 26),
-		"content-length", "334", "content-type", "application/json", "mcp-protocol-version", "2025-11-25",
+		"content-length", strconv.Itoa(len(body)), "content-type", "application/json", "mcp-protocol-version", "2025-11-25",
 		"mcp-session-id", "0b9f3a0e-6a51-4f4e-9f0b-6ad1c0a1f2b3", "origin", "https://agent.example.test",
 		"sec-fetch-mode", "cors", "sec-fetch-site", "same-site", "traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 		"user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -28,7 +30,6 @@ func Realistic() *authv3.CheckRequest {
 	for i := 0; i < len(lines); i += 2 {
 		headers.Headers = append(headers.Headers, &corev3.HeaderValue{Key: lines[i], RawValue: []byte(lines[i+1])})
 	}
-	body := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search_mail","arguments":{"query":"from:ada subject:invoice after:2026-10-01","folder":"inbox","limit":25,"fields":["subject","from","date","snippet"],"include_attachments":false,"note":"` + strings.Repeat("lorem ", 15) + `"}}}`
 	call, err := structpb.NewStruct(map[string]any{"method": "tools/call", "method_group": "tool", "params": map[string]any{"name": "search_mail"}, "id": 7})
 	if err != nil {
 		panic(err)

@@ -26,13 +26,11 @@ type wireMap struct {
 
 // Get implements [value.Object]. Of several members of one name the last counts,
 // as in protobuf.
-func (m wireMap) Get(name string) (v value.Value) {
-	for c := (wire.Cursor{Of: m.message, Repeated: 1 << 1}); c.Next(); {
-		if key, member, _ := wire.ReadMember(c.Message()); key == name {
-			v = m.read(member)
-		}
+func (m wireMap) Get(name string) value.Value {
+	if member, ok := wire.Find(m.message, name); ok {
+		return m.read(member)
 	}
-	return v
+	return value.Nothing
 }
 
 // Range implements [value.Object], in the order of names: the order on the wire

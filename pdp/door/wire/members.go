@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math/bits"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -74,6 +75,30 @@ func Lookup(message, name string, isPlain func(member string) bool) (found strin
 		}
 	}
 	return found, !c.Unusual
+}
+
+// Find returns the member of a name in such a map that was looked through before,
+// and whether there is one. Those of other names are not read again.
+func Find(message, name string) (found string, ok bool) {
+	for c := (Cursor{Of: message, Repeated: 1 << 1}); c.Next(); {
+		entry := c.Message()
+		if isOther(entry, name) {
+			continue
+		}
+		if key, member, _ := ReadMember(entry); key == name {
+			found, ok = member, true
+		}
+	}
+	return found, ok
+}
+
+// isOther reports whether a plain member of a map begins with its name, and that is
+// another one. False says nothing.
+func isOther(entry, name string) bool {
+	if len(entry) < 2 || entry[0] != 1<<3|byte(AsText) || entry[1] >= 0x80 {
+		return false
+	}
+	return int(entry[1]) != len(name) || !strings.HasPrefix(entry[2:], name)
 }
 
 // IsMap looks through a message whose only field is such a map.

@@ -83,7 +83,7 @@ func TestCursorGivesUp(t *testing.T) {
 }
 
 // Of a map the member of a name is found, the last where there are several, and
-// all the others are looked through.
+// all the others are looked through. Of a plain one Find says the same.
 func TestLookup(t *testing.T) {
 	text := func(s string) []byte { return field(3, []byte(s)) }
 	for name, c := range map[string]struct {
@@ -93,6 +93,10 @@ func TestLookup(t *testing.T) {
 	}{
 		"nothing":              {nil, "", true},
 		"there":                {slices.Concat(member("a", text("1")), member("b", text("2"))), "1", true},
+		"the longer name":      {slices.Concat(member("ab", text("2")), member("a", text("1"))), "1", true},
+		"nameless":             {slices.Concat(field(1, field(2, text("2"))), member("a", text("1")), member("", text("3"))), "1", true},
+		"value first":          {slices.Concat(field(1, field(2, text("1")), field(1, []byte("a"))), field(1, field(2, text("2")), field(1, []byte("b")))), "1", true},
+		"a padded length":      {slices.Concat(member("b", text("2")), field(1, []byte("\x0a\x81\x00a"), field(2, text("1")))), "1", true},
 		"not there":            {member("b", text("2")), "", true},
 		"twice":                {slices.Concat(member("a", text("1")), member("a", text("2"))), "2", true},
 		"twice, then no text":  {slices.Concat(member("a", text("1")), member("a", []byte("\x20\x01"))), "", true},
@@ -104,6 +108,9 @@ func TestLookup(t *testing.T) {
 		found, plain := Lookup(string(c.message), "a", IsValue)
 		if got := TextOf(found); plain != c.plain || plain && got != c.want {
 			t.Errorf("%s: %q, %v", name, got, plain)
+		}
+		if member, ok := Find(string(c.message), "a"); c.plain && (member != found || ok != (c.want != "" || found != "")) {
+			t.Errorf("%s: Find: %q, %v", name, member, ok)
 		}
 	}
 }
