@@ -34,7 +34,7 @@ type Envelope struct {
 	// HeadersJoined says that equal header names were joined with "," before
 	// remit saw them, so that one value cannot be told from several.
 	HeadersJoined bool
-	Body          []byte
+	Body          string // its bytes, whatever they are
 	// BodySize is the proxy's count of body bytes; negative where it says
 	// that it cut the body, 0 where it does not say.
 	BodySize int64

@@ -146,7 +146,7 @@ func (s *step) envelope(listener string) (*pdp.Envelope, error) {
 	}
 	e := &pdp.Envelope{
 		Door: "rehearsal", Listener: listener, Method: r.Method, Scheme: "https", Host: r.Host, Path: r.Path,
-		Body: body, BodySize: int64(len(body)),
+		Body: string(body), BodySize: int64(len(body)),
 		Headers: pdp.Headers{
 			{Name: ":method", Value: r.Method}, {Name: ":authority", Value: r.Host}, {Name: ":path", Value: r.Path},
 		},

@@ -38,7 +38,7 @@ func a2aCall(method, params string, changes ...change) *pdp.Envelope {
 func a2aHTTP(method, path, body string, changes ...change) *pdp.Envelope {
 	e := request(method, "/a2a/v1"+path, append([]change{header("a2a-version", "1.0")}, changes...)...)
 	if body != "" {
-		e.Body = []byte(body)
+		e.Body = body
 		e.Headers = append(e.Headers, pdp.Header{Name: "content-type", Value: "application/a2a+json"})
 	}
 	return e
@@ -273,7 +273,7 @@ func FuzzA2A(f *testing.F) {
 	servers := newA2AServers()
 	f.Fuzz(func(t *testing.T, method, path, version string, body []byte) {
 		e := request(method, path, header("a2a-version", version, "content-type", "application/json"))
-		e.Body = body
+		e.Body = string(body)
 		q, err := agents.Read(e)
 		if err != nil {
 			checkRefusal(t, err)

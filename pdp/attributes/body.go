@@ -1,7 +1,6 @@
 package attributes
 
 import (
-	"bytes"
 	"mime"
 	"slices"
 	"strconv"
@@ -108,7 +107,7 @@ func parseBody(e *asked) (parsed value.Value, rule string) {
 	case slices.Contains(jsonTypes, media) || strings.HasSuffix(media, "+json"):
 		return parseJSON(e.Body)
 	case media == "application/x-www-form-urlencoded":
-		return readForm(string(e.Body), notText)
+		return readForm(e.Body, notText)
 	case media == "text/plain" && looksLikeJSON(e.Body):
 		// A lenient server reads it as JSON; a policy would not have seen it.
 		return value.Nothing, "the body is JSON and is called text"
@@ -133,7 +132,7 @@ func mediaType(contentType string) (media, rule string) {
 	return media, ""
 }
 
-func parseJSON(body []byte) (parsed value.Value, rule string) {
+func parseJSON(body string) (parsed value.Value, rule string) {
 	parsed, err := value.ParseJSON(body)
 	if err != nil {
 		return value.Nothing, err.Error()
@@ -144,7 +143,7 @@ func parseJSON(body []byte) (parsed value.Value, rule string) {
 	return parsed, ""
 }
 
-func looksLikeJSON(body []byte) bool {
-	trimmed := bytes.TrimLeft(body, " \t\r\n\ufeff")
-	return len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[')
+func looksLikeJSON(body string) bool {
+	trimmed := strings.TrimLeft(body, " \t\r\n\ufeff")
+	return trimmed != "" && (trimmed[0] == '{' || trimmed[0] == '[')
 }

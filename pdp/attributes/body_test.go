@@ -40,7 +40,7 @@ func TestBodyRead(t *testing.T) {
 		}
 	}
 	e := request("POST", "/a")
-	e.Body = []byte("plain bytes")
+	e.Body = "plain bytes"
 	if q := mustRead(t, e); q.Body.Defined() || q.BodyState != pdp.BodyComplete {
 		t.Errorf("a body of no type: %+v", q)
 	}
@@ -105,7 +105,7 @@ func TestBodyRefuses(t *testing.T) {
 func TestBodyWithoutType(t *testing.T) {
 	for _, body := range []string{`{"a":1}`, "[1]", strings.Repeat("\n", 200) + "{}", "\ufeff{}"} {
 		e := request("POST", "/a")
-		e.Body = []byte(body)
+		e.Body = body
 		mustRefuse(t, e, CodeBody, "no content-type")
 	}
 }

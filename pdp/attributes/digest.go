@@ -11,15 +11,18 @@ import (
 	"github.com/remit-pdp/remit/pdp"
 )
 
-// digester is SHA-256 and room for what is short, used again by whoever comes
-// next.
+// digester is SHA-256 and room for what is on its way there, used again by whoever
+// comes next.
 type digester struct {
-	hash  hash.Hash
-	short []byte
-	sum   [sha256.Size]byte
+	hash hash.Hash
+	room []byte
+	sum  [sha256.Size]byte
 }
 
-var digesters = sync.Pool{New: func() any { return &digester{hash: sha256.New()} }}
+// roomForText is how much text goes into the hash at a time.
+const roomForText = 2 << 10
+
+var digesters = sync.Pool{New: func() any { return &digester{hash: sha256.New(), room: make([]byte, 0, roomForText)} }}
 
 // digest is SHA-256 over what the tool will get: method, host, path with query
 // and body, each with its length (8 bytes, big endian) in front. A tool makes
@@ -36,12 +39,9 @@ func digest(e *pdp.Envelope) [sha256.Size]byte {
 		d.part(e.Method)
 		d.part(e.Host)
 		d.part(e.Path)
-		d.length(len(e.Body))
+		d.part(e.Body)
 	}
-	d.hash.Write(d.short)
-	if !e.Network {
-		d.hash.Write(e.Body)
-	}
+	d.write()
 	d.hash.Sum(d.sum[:0])
 	sum := d.sum
 	d.rest()
@@ -49,21 +49,32 @@ func digest(e *pdp.Envelope) [sha256.Size]byte {
 }
 
 func (d *digester) part(s string) {
-	d.length(len(s))
-	d.short = append(d.short, s...)
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(s)))
+	d.text(string(length[:]))
+	d.text(s)
 }
 
-func (d *digester) length(n int) { d.short = binary.BigEndian.AppendUint64(d.short, uint64(n)) }
-
-// keptShort is up to how many bytes of room are kept for the next digest.
-const keptShort = 8 << 10
-
-// rest lets d be used again. A path may hold a secret: it does not stay behind.
-func (d *digester) rest() {
-	clear(d.short)
-	if d.short = d.short[:0]; cap(d.short) > keptShort {
-		d.short = nil
+func (d *digester) text(s string) {
+	for s != "" {
+		if len(d.room) == cap(d.room) {
+			d.write()
+		}
+		n := min(len(s), cap(d.room)-len(d.room))
+		d.room, s = append(d.room, s[:n]...), s[n:]
 	}
+}
+
+// write empties the room into the hash. A path or a body may hold a secret: it does
+// not stay behind.
+func (d *digester) write() {
+	d.hash.Write(d.room)
+	clear(d.room)
+	d.room = d.room[:0]
+}
+
+// rest lets d be used again.
+func (d *digester) rest() {
 	d.hash.Reset()
 	digesters.Put(d)
 }

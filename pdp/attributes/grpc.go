@@ -67,7 +67,7 @@ func (r *Reader) readGRPC(e *asked, q *pdp.Request) *pdp.Refusal {
 	if rule := wholeBody(e); rule != "" {
 		return refuse(CodeBody, rule)
 	}
-	framed, rule := oneFrame(e.Body)
+	framed, rule := oneFrame([]byte(e.Body))
 	if rule != "" {
 		return refuse(CodeGRPC, rule)
 	}

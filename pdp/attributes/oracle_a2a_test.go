@@ -59,7 +59,7 @@ func (s *a2aServers) check(t *testing.T, e *pdp.Envelope, q *pdp.Request) {
 		s.compare(t, e, h.params, q.RPC, true)
 	}
 	if q.RPC != nil && q.RPC.Known && len(e.Body) > 0 {
-		if theirs, ok := s.byType(t, e.Body, q); ok {
+		if theirs, ok := s.byType(t, []byte(e.Body), q); ok {
 			s.compare(t, e, theirs, q.RPC, q.Binding == pdp.BindingJSONRPC)
 		}
 	}
@@ -182,6 +182,6 @@ func (s *a2aServers) ask(server http.Handler, e *pdp.Envelope) *heard {
 		header.Add(h.Name, h.Value)
 	}
 	s.heard = nil
-	server.ServeHTTP(httptest.NewRecorder(), &http.Request{Method: e.Method, URL: target, Host: e.Host, Header: header, Body: io.NopCloser(bytes.NewReader(e.Body))})
+	server.ServeHTTP(httptest.NewRecorder(), &http.Request{Method: e.Method, URL: target, Host: e.Host, Header: header, Body: io.NopCloser(strings.NewReader(e.Body))})
 	return s.heard
 }

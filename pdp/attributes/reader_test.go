@@ -44,7 +44,7 @@ func request(method, path string, changes ...change) *pdp.Envelope {
 // posted returns a request with a body.
 func posted(path, contentType, body string, changes ...change) *pdp.Envelope {
 	e := request("POST", path, header("content-type", contentType))
-	e.Body = []byte(body)
+	e.Body = body
 	for _, c := range changes {
 		c(e)
 	}
@@ -248,9 +248,9 @@ func TestDigest(t *testing.T) {
 		"path":          target("/v1/b?b=c"),
 		"query":         target("/v1/a?b=d"),
 		"query removed": target("/v1/a"),
-		"body":          func(e *pdp.Envelope) { e.Body = []byte(`{"a":2}`) },
-		"body's space":  func(e *pdp.Envelope) { e.Body = []byte(`{"a": 1}`) },
-		"body removed":  func(e *pdp.Envelope) { e.Body = nil },
+		"body":          func(e *pdp.Envelope) { e.Body = `{"a":2}` },
+		"body's space":  func(e *pdp.Envelope) { e.Body = `{"a": 1}` },
+		"body removed":  func(e *pdp.Envelope) { e.Body = "" },
 	}
 	for name, c := range changes {
 		e := base()
@@ -261,7 +261,7 @@ func TestDigest(t *testing.T) {
 	}
 	// No part can take over the end of the one before.
 	split := request("GET", "/aexample", func(e *pdp.Envelope) { e.Host = "h" })
-	other := request("GET", "/a", func(e *pdp.Envelope) { e.Host, e.Body = "h", []byte("example") })
+	other := request("GET", "/a", func(e *pdp.Envelope) { e.Host, e.Body = "h", "example" })
 	if a, b := mustRead(t, split), mustRead(t, other); a.Digest == b.Digest {
 		t.Error("two requests of other parts have the same digest")
 	}

@@ -126,7 +126,7 @@ func (s *scene) call(t testing.TB, tool, arguments string) pdp.Decision {
 		Door: "ext_authz", Listener: "agents", Received: s.now, Method: "POST", Scheme: "https", Host: "tools.example.test",
 		Path: "/mcp", Protocol: "HTTP/1.1",
 		Headers: pdp.Headers{{Name: "content-type", Value: "application/json"}, {Name: "user-agent", Value: "agent/1"}},
-		Body:    []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + arguments + `}}`),
+		Body:    `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + arguments + `}}`,
 	})
 	if d.Effect == pdp.Allow {
 		if err := s.point.Settle(t.Context(), pdp.Outcome{DecisionID: d.ID, State: pdp.OutcomeDone, Source: "test", At: s.now}); err != nil {

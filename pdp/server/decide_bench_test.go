@@ -116,7 +116,7 @@ func toolCall(token string, i int) *pdp.Envelope {
 		`"_meta":{"progressToken":"b1946ac9-2f0e-4c67-8d2b-6a3c9a8f1e11"}}}`, i, i)
 	e := &pdp.Envelope{
 		Door: "ext_authz", Listener: "agents", Proxy: "unix:a.sock", Method: "POST", Scheme: "https", Host: "tools.example.test", Path: "/mcp", Protocol: "HTTP/2",
-		Body: []byte(body), BodySize: int64(len(body)), TrustID: true,
+		Body: body, BodySize: int64(len(body)), TrustID: true,
 		Source: pdp.Peer{Address: "10.2.3.4", Port: 41234}, Destination: pdp.Peer{Address: "10.2.3.5", Port: 8443},
 	}
 	for _, h := range [][2]string{

@@ -167,7 +167,7 @@ func TestWhatIsTraced(t *testing.T) {
 // A trace holds nothing of a request.
 func TestTracesHoldNothingOfARequest(t *testing.T) {
 	e := asked(sampled)
-	e.Method, e.Host, e.Path, e.Body = "canary-method", "canary-host", "/canary-path", []byte("canary-body")
+	e.Method, e.Host, e.Path, e.Body = "canary-method", "canary-host", "/canary-path", "canary-body"
 	e.Headers = append(e.Headers, pdp.Header{Name: "authorization", Value: "canary-token"}, pdp.Header{Name: "tracestate", Value: "canary=1"},
 		pdp.Header{Name: "baggage", Value: "canary=1"})
 	r := traced(t, &fake{err: errors.New("canary-error")}, nil, e)

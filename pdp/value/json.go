@@ -35,13 +35,13 @@ const MaxJSONDepth = 64
 // an exponent is never read as an integer: see [Value.Literal].
 //
 // The error is always a [*JSONError]. Objects are [Members]. Strings without
-// escapes are slices of one copy of text, so whoever keeps one for longer than
-// the document clones it. Time is linear in the length of text but for sorting
-// names. Memory is linear too, with a large factor: the two bytes "0," become
-// one [Value] (72 bytes), and while a long array is read up to five of them, so
-// bound the length of a text before. ParseJSON may be called by any number of
-// goroutines.
-func ParseJSON(text []byte) (Value, error) {
+// escapes are slices of text, or of one copy of it where it is bytes, so whoever
+// keeps one for longer than the document clones it. Time is linear in the length
+// of text but for sorting names. Memory is linear too, with a large factor: the
+// two bytes "0," become one [Value] (48 bytes), and while a long array is read up
+// to five of them, so bound the length of a text before. ParseJSON may be called
+// by any number of goroutines.
+func ParseJSON[T ~string | ~[]byte](text T) (Value, error) {
 	p := parsers.Get().(*parser)
 	defer p.release()
 	p.text = string(text)

@@ -33,7 +33,7 @@ func (d *Door) described(path string, v value.Value, caller *pdp.Envelope) (*pdp
 	e.BodySize = int64(len(e.Body))
 	if e.Method == "" {
 		e.Method = "GET"
-		if e.Body != nil {
+		if kind != "" {
 			e.Method = "POST"
 		}
 	}
@@ -50,7 +50,7 @@ func (d *Door) described(path string, v value.Value, caller *pdp.Envelope) (*pdp
 
 // body reads what would be sent: "body" is any JSON, "text" is as it stands,
 // and "mcp" is short for the call of a tool. kind is its content type.
-func (f *fields) body() (body []byte, kind string) {
+func (f *fields) body() (body, kind string) {
 	sent, text, call := f.get("body"), f.text("text", maxBody), f.get("mcp")
 	given := 0
 	for _, v := range []value.Value{sent, text, call} {
@@ -61,15 +61,15 @@ func (f *fields) body() (body []byte, kind string) {
 	switch {
 	case given > 1:
 		f.wrong("", "may have one of body, text and mcp")
-		return nil, ""
+		return "", ""
 	case sent.Defined():
-		return value.AppendJSON(nil, sent), "application/json"
+		return string(value.AppendJSON(nil, sent)), "application/json"
 	case text.Defined():
-		return []byte(text.Text()), "text/plain"
+		return text.Text(), "text/plain"
 	case call.Defined():
-		return f.call(call), "application/json"
+		return string(f.call(call)), "application/json"
 	default:
-		return nil, ""
+		return "", ""
 	}
 }
 
@@ -126,7 +126,7 @@ func pluginForm(e *pdp.Envelope) value.Value {
 		value.M("scheme", value.Str(e.Scheme)), value.M("protocol", value.Str(e.Protocol)), value.M("headers", e.Headers.Joined()),
 	}
 	if len(e.Body) > 0 {
-		http = append(http, value.M("body", value.Str(string(e.Body))))
+		http = append(http, value.M("body", value.Str(e.Body)))
 	}
 	return value.Obj(value.M("request", value.Obj(value.M("http", value.Obj(http...)))))
 }

@@ -276,7 +276,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add(`{"host":"h","path":"/x","headers":{"accept":"a"},"body":[1]}`)
 	f.Add(`{"evaluations":[{"host":"h","path":"/x","mcp":{"tool":"t"}}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		env := &pdp.Envelope{Headers: pdp.Headers{{Name: "content-type", Value: "application/json"}}, Body: []byte(body)}
+		env := &pdp.Envelope{Headers: pdp.Headers{{Name: "content-type", Value: "application/json"}}, Body: body}
 		read, err := readBody(env)
 		if err != nil {
 			return

@@ -27,7 +27,7 @@ func (d *Door) envelope(w http.ResponseWriter, r *http.Request) (*pdp.Envelope, 
 	e := &pdp.Envelope{
 		Door: doorName, Listener: d.settings.Listener, Proxy: d.settings.Proxy, Received: d.now(),
 		Method: r.Method, Host: r.Host, Path: r.RequestURI, Protocol: r.Proto,
-		Body: body, BodySize: int64(len(body)),
+		Body: string(body), BodySize: int64(len(body)),
 	}
 	e.Headers, e.SessionTokens = lines(r.Header).Take(d.settings.SessionHeader)
 	return e, nil

@@ -66,14 +66,12 @@ func headers(http *authv3.AttributeContext_HttpRequest) (lines pdp.Headers, join
 }
 
 // body prefers the raw bytes: in the text Envoy has replaced what is not UTF-8.
-func body(http *authv3.AttributeContext_HttpRequest) (bytes []byte, lossy bool) {
+func body(http *authv3.AttributeContext_HttpRequest) (text string, lossy bool) {
 	if raw := http.GetRawBody(); len(raw) > 0 {
-		return raw, false
+		return string(raw), false
 	}
-	if text := http.GetBody(); text != "" {
-		return []byte(text), true
-	}
-	return nil, false
+	text = http.GetBody()
+	return text, text != ""
 }
 
 func peer(p *authv3.AttributeContext_Peer) pdp.Peer {

@@ -39,9 +39,9 @@ func fromWire(message string) (e *pdp.Envelope, plain bool) {
 	}
 	switch {
 	case w.rawBody != "":
-		w.Body = []byte(w.rawBody)
+		w.Body = w.rawBody
 	case w.body != "":
-		w.Body, w.BodyLossy = []byte(w.body), true
+		w.Body, w.BodyLossy = w.body, true
 	}
 	return &w.Envelope, !c.Unusual
 }
