@@ -53,7 +53,11 @@ func (c *Cursor) Next() bool {
 	if c.at >= len(c.Of) || c.Unusual {
 		return false
 	}
-	c.Tag = Tag(c.Number())
+	tag, ok := c.short()
+	if !ok {
+		tag = c.long()
+	}
+	c.Tag = Tag(tag)
 	number := c.Tag >> 3
 	if number >= numbers {
 		c.Unusual = true
@@ -69,11 +73,24 @@ func (c *Cursor) Next() bool {
 
 // Number is the value of the current field, encoded as a varint.
 func (c *Cursor) Number() uint64 {
-	if c.at < len(c.Of) && c.Of[c.at] < 0x80 { // most are one byte
-		n := c.Of[c.at]
-		c.at++
-		return uint64(n)
+	if n, ok := c.short(); ok {
+		return n
 	}
+	return c.long()
+}
+
+// short reads a varint of one byte, as most are. The compiler puts it where it is
+// called: the call would cost more than all it does.
+func (c *Cursor) short() (n uint64, ok bool) {
+	if c.at >= len(c.Of) || c.Of[c.at] >= 0x80 {
+		return 0, false
+	}
+	c.at++
+	return uint64(c.Of[c.at-1]), true
+}
+
+// long reads a varint of any length.
+func (c *Cursor) long() uint64 {
 	n, size := protowire.ConsumeVarint([]byte(c.Of[c.at:])) // the compiler makes no copy
 	if size < 0 {
 		c.giveUp()
@@ -96,7 +113,10 @@ func (c *Cursor) Double() float64 {
 
 // Message is the value of the current field: a message, or bytes.
 func (c *Cursor) Message() string {
-	size := c.Number()
+	size, ok := c.short()
+	if !ok {
+		size = c.long()
+	}
 	if size > uint64(len(c.Of)-c.at) {
 		c.giveUp()
 		return ""
