@@ -268,7 +268,7 @@ var noMembers = new(Members)
 func (p *parser) take(base int) Members {
 	top := p.members[base:]
 	if len(p.room) < len(top) {
-		expected := len(p.members) + (len(p.text)-p.at)/bytesPerMember
+		expected := len(p.members) + p.depth + (len(p.text)-p.at)/bytesPerMember
 		p.room = make([]Member, max(len(top), min(expected, mostRoom)))
 	}
 	taken := p.room[:len(top):len(top)]
@@ -279,9 +279,10 @@ func (p *parser) take(base int) Members {
 	return taken
 }
 
-// How much room is made at once: for what is on the stack, and what the rest of
-// the text may hold. Objects end from the inside to the outside, so when the
-// first one does, most members of a call are on the stack.
+// How much room is made at once: for what is on the stack, for this object and
+// those around it, which will be members themselves, and for what the rest of the
+// text may hold. Objects end from the inside to the outside, so when the first one
+// does, most members of a call are on the stack.
 const (
 	bytesPerMember = 32
 	mostRoom       = 64

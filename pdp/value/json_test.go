@@ -329,3 +329,12 @@ func TestParseJSONManyMembers(t *testing.T) {
 		t.Errorf("a duplicate among many: %v", err)
 	}
 }
+
+// All members of a call have one room: beside that there are the text, what reads
+// its objects, and its list.
+func TestRoomOfACallIsMadeOnce(t *testing.T) {
+	text := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"b":1,"c":["d"],"e":true}}}`)
+	if n := testing.AllocsPerRun(100, func() { _, _ = ParseJSON(text) }); n > 5 && !raceEnabled {
+		t.Errorf("%v allocations", n)
+	}
+}
