@@ -29,7 +29,7 @@ $(ZIG):
 	build/zig/bin/pip install --quiet --disable-pip-version-check ziglang==0.17.1
 
 test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy included
-	CGO_ENABLED=1 $(GO) test -race -timeout 45m -parallel 4 ./... # many wait for an Envoy
+	CGO_ENABLED=1 $(GO) test -race -pgo=off -timeout 45m -parallel 4 ./... # many wait for an Envoy
 	$(GO) test -count=1 -run 'UnderLoad$$' ./integration # at their full rates
 
 # What decides, once more with the engine that the default one falls back to: the
@@ -38,7 +38,7 @@ test: $(ZIG) lint policies-test ## everything the project can prove, real Envoy 
 TOPDOWN = -ldflags '-X github.com/remit-pdp/remit/pdp/policy.standard=topdown -X github.com/remit-pdp/remit/pdp/config.engine=topdown'
 
 test-topdown: $(ZIG) ## the tests of the decision point, with OPA's topdown as the engine
-	TEST_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race $(TOPDOWN) ./pdp/policy ./pdp/server ./pdp/door/extauthz ./pdp/door/agents ./cmd/remit
+	TEST_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race -pgo=off $(TOPDOWN) ./pdp/policy ./pdp/server ./pdp/door/extauthz ./pdp/door/agents ./cmd/remit
 	REMIT_POLICY_ENGINE=topdown CGO_ENABLED=1 $(GO) test -race -count=1 -parallel 4 \
 	  -run 'TestMCPThroughEnvoy|TestAttacks|TestAmbiguousRequests|TestHostileRequests|TestConcurrentLimits|TestProtocolsThroughEnvoy|TestAPolicyEndsItsOwnSession' ./integration
 
@@ -54,9 +54,9 @@ test-chart: ## the Helm chart and the recipes: rendered, read strictly, and thei
 lint: ## formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd pdp bundles policies integration); \
 	if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet -pgo=off ./...
 	cd integration/collector && $(GO) vet .
-	$(GO) tool staticcheck ./...
+	GOFLAGS=-pgo=off $(GO) tool staticcheck ./...
 
 OPA = build/opa
 $(OPA): go.mod
@@ -82,6 +82,9 @@ fuzz-briefly: ## a few hundred new inputs for every fuzz target: CI runs it
 bench: ## what a decision costs beside a server that decides nothing, every promise on and checked (PEER=host:port, FLAME=1)
 	$(GO) run ./integration/bench $(if $(PEER),-peer $(PEER)) $(if $(PEER_PID),-peer-pid $(PEER_PID)) $(if $(FLAME),-flame)
 
+guide: ## cmd/remit/default.pgo anew: what the Go compiler is told of where a decision's time goes
+	$(GO) run ./integration/bench -guide
+
 endure: ## remit at 80 % of what it can decide for TIME (default 10m), killed every 30 s: no wrong allow, no budget exceeded, a record for each answer, memory flat
 	$(GO) run ./integration/bench -endure $(or $(TIME),10m)
 
@@ -94,4 +97,4 @@ benchmarks: ## the benchmarks beside the code, each beside what it is compared w
 clean: ## what was built and fetched
 	rm -rf bin build
 
-.PHONY: help build dist run test test-topdown test-mesh test-chart lint policies-test fuzz fuzz-briefly bench endure bench-check benchmarks clean
+.PHONY: help build dist run test test-topdown test-mesh test-chart lint policies-test fuzz fuzz-briefly bench guide endure bench-check benchmarks clean

@@ -172,7 +172,7 @@ func packageOf(t *testing.T, source string) string {
 func buildTests(t *testing.T, root, pkg, overlay string) (binary string) {
 	t.Helper()
 	binary = filepath.Join(t.TempDir(), "test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-ldflags=-w -s", "-overlay", overlay, "-o", binary, pkg)
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-pgo=off", "-ldflags=-w -s", "-overlay", overlay, "-o", binary, pkg)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the changed code does not compile:\n%s", out)

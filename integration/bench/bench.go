@@ -91,9 +91,10 @@ func (b *bench) prepareLoad() (err error) {
 	return err
 }
 
-// build builds a command as it ships; an overlay changes it, "" does not.
-func (b *bench) build(ctx context.Context, binary, command, overlay string) error {
-	args := []string{"build", "-trimpath", "-o", binary}
+// build builds a command as it ships, but for what the flags say; an overlay
+// changes it, "" does not.
+func (b *bench) build(ctx context.Context, binary, command, overlay string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-o", binary}, flags...)
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}

@@ -18,6 +18,8 @@ type lever struct {
 	Name    string           `yaml:"lever"`
 	Engine  string           `yaml:"engine"`  // policy.engine instead
 	Changes []harness.Change `yaml:"changes"` // of the code instead
+	// Unguided builds it without cmd/remit/default.pgo instead.
+	Unguided bool `yaml:"unguided"`
 	// InFlight is how many checks a remit without it can have in flight and
 	// decide in time; 0 is as many as one with it.
 	InFlight int `yaml:"in_flight"`
@@ -32,8 +34,14 @@ func readLevers(root string) (levers []lever, err error) {
 		return nil, fmt.Errorf("levers.yaml: %w", err)
 	}
 	for _, l := range levers {
-		if l.Name == "" || (l.Engine == "") == (len(l.Changes) == 0) {
-			return nil, fmt.Errorf("levers.yaml: %q needs a name, and an engine or changes", l.Name)
+		ways := 0
+		for _, taken := range []bool{l.Engine != "", len(l.Changes) > 0, l.Unguided} {
+			if taken {
+				ways++
+			}
+		}
+		if l.Name == "" || ways != 1 {
+			return nil, fmt.Errorf("levers.yaml: %q needs a name, and one of engine, changes and unguided", l.Name)
 		}
 	}
 	return levers, nil
@@ -62,13 +70,9 @@ func (b *bench) without(ctx context.Context, name string, l *lever) (float64, er
 	if l.Engine != "" {
 		engine = l.Engine
 	}
-	if len(l.Changes) > 0 {
+	if l.Engine == "" {
 		binary = filepath.Join(b.dir, name)
-		overlay, err := harness.Overlay(b.root, b.dir, l.Changes...)
-		if err != nil {
-			return 0, err
-		}
-		if err := b.build(ctx, binary, "./cmd/remit", overlay); err != nil {
+		if err := b.buildWithout(ctx, binary, l); err != nil {
 			return 0, err
 		}
 		name += "-state"
@@ -93,4 +97,15 @@ func (b *bench) without(ctx context.Context, name string, l *lever) (float64, er
 	}
 	b.report.judge(s, "the answers without "+l.Name)
 	return ratio(all[1], all[0], cost), nil
+}
+
+func (b *bench) buildWithout(ctx context.Context, binary string, l *lever) error {
+	if l.Unguided {
+		return b.build(ctx, binary, "./cmd/remit", "", "-pgo=off")
+	}
+	overlay, err := harness.Overlay(b.root, b.dir, l.Changes...)
+	if err != nil {
+		return err
+	}
+	return b.build(ctx, binary, "./cmd/remit", overlay)
 }

@@ -22,6 +22,7 @@ func main() {
 	flag.BoolVar(&o.short, "check", false, "a short form: compare the ratios with baseline.json, and fail where one is more than a tenth worse")
 	flag.BoolVar(&o.write, "baseline", false, "with -check: write baseline.json instead")
 	flag.BoolVar(&o.flame, "flame", false, "leave the processor profile and a flame graph in build")
+	flag.BoolVar(&o.guide, "guide", false, "instead: take a profile of decisions and write cmd/remit/default.pgo, which the Go compiler is guided by")
 	flag.StringVar(&o.peer, "peer", "", "HOST:PORT of another ext_authz server, which is asked the same")
 	flag.IntVar(&o.peerPID, "peer-pid", 0, "its process, where it runs on this machine: its processor time is read")
 	flag.DurationVar(&o.duration, "endure", 0, "instead: so long at a steady load, killing remit again and again")
@@ -36,10 +37,10 @@ func main() {
 
 // options are what the command line says.
 type options struct {
-	short, write, flame bool
-	peer                string
-	peerPID             int
-	duration            time.Duration // of the long run; 0 is none
+	short, write, flame, guide bool
+	peer                       string
+	peerPID                    int
+	duration                   time.Duration // of the long run; 0 is none
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -59,7 +60,10 @@ func run(ctx context.Context, o options) (err error) {
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	if o.short {
+	switch {
+	case o.guide:
+		return b.guideCompiler(ctx)
+	case o.short:
 		return b.check(ctx)
 	}
 	return b.whole(ctx)

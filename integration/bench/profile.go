@@ -79,18 +79,10 @@ func (b *bench) profile(ctx context.Context) error {
 		return err
 	}
 	file := filepath.Join(b.dir, "profile")
-	const seconds = 8
-	got := make(chan error, 1)
-	go func() {
-		got <- save(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.address, seconds), file)
-	}()
-	if _, err := p.client.Closed(inFlight, (seconds+1)*time.Second); err != nil {
+	if err := p.record(ctx, 8, file); err != nil {
 		return err
 	}
-	if err := <-got; err != nil {
-		return err
-	}
-	stacks, err := parts.Read(ctx, p.binary, file)
+	stacks, err := parts.Read(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -103,6 +95,44 @@ func (b *bench) profile(ctx context.Context) error {
 	}
 	b.report.judge(p.side, "the profiled build's answers")
 	return p.end()
+}
+
+// record takes a processor profile of so many seconds, under load.
+func (p *profiled) record(ctx context.Context, seconds int, file string) error {
+	got := make(chan error, 1)
+	go func() {
+		got <- save(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.address, seconds), file)
+	}()
+	if _, err := p.client.Closed(inFlight, time.Duration(seconds+1)*time.Second); err != nil {
+		return err
+	}
+	return <-got
+}
+
+// guideCompiler writes cmd/remit/default.pgo anew: the Go compiler makes what a decision
+// takes long with quicker, at the cost of the rest.
+func (b *bench) guideCompiler(ctx context.Context) error {
+	p, err := b.startProfiled(ctx)
+	if err != nil {
+		return err
+	}
+	b.agents.Everybody()
+	if err := p.client.Once(liveAgents, inFlight); err != nil {
+		return err
+	}
+	file := filepath.Join(b.dir, "profile")
+	if err := p.record(ctx, 60, file); err != nil {
+		return err
+	}
+	profile, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	guide, err := parts.Guide(profile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.end(), leave(filepath.Join(b.root, "cmd", "remit"), "default.pgo", guide))
 }
 
 // leaveProfile leaves the profile and its flame graph for whoever asked.

@@ -20,7 +20,7 @@ func BuildRemit(ctx context.Context, root, name string, race bool, overlay strin
 	binary := filepath.Join(root, "build", name)
 	args := []string{"build", "-o", binary}
 	if race {
-		args = append(args, "-race")
+		args = append(args, "-race", "-pgo=off")
 	}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)

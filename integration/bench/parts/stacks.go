@@ -19,9 +19,9 @@ type Stack struct {
 	Functions []string // the innermost first
 }
 
-// Read reads a CPU profile of a binary, through `go tool pprof`.
-func Read(ctx context.Context, binary, profile string) ([]Stack, error) {
-	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", binary, profile).Output()
+// Read reads a CPU profile, through `go tool pprof`.
+func Read(ctx context.Context, profile string) ([]Stack, error) {
+	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", profile).Output()
 	if err != nil {
 		return nil, fmt.Errorf("read the profile: %w", err)
 	}
