@@ -69,8 +69,7 @@ func (b *bench) without(ctx context.Context, name string, l *lever) (float64, er
 	binary, engine := b.binary, "compiled"
 	if l.Engine != "" {
 		engine = l.Engine
-	}
-	if l.Engine == "" {
+	} else {
 		binary = filepath.Join(b.dir, name)
 		if err := b.buildWithout(ctx, binary, l); err != nil {
 			return 0, err

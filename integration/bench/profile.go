@@ -58,18 +58,17 @@ func (b *bench) startProfiled(ctx context.Context) (p profiled, err error) {
 	if err := os.Setenv("BENCH_PROFILE", p.address); err != nil {
 		return p, err
 	}
-	p.side, err = b.startRemit(ctx, "profiled", p.binary, "compiled")
-	return p, err
+	if p.side, err = b.startRemit(ctx, "profiled", p.binary, "compiled"); err != nil {
+		return p, err
+	}
+	b.agents.Everybody() // as for the one that is measured: what is live has been seen
+	return p, p.client.Once(liveAgents, inFlight)
 }
 
 // profile finds where the time of a decision goes, and counts allocations.
 func (b *bench) profile(ctx context.Context) error {
 	p, err := b.startProfiled(ctx)
 	if err != nil {
-		return err
-	}
-	b.agents.Everybody() // as for the one that is measured: what is live has been seen
-	if err := p.client.Once(liveAgents, inFlight); err != nil {
 		return err
 	}
 	if _, err := p.measure(2 * time.Second); err != nil {
@@ -109,15 +108,11 @@ func (p *profiled) record(ctx context.Context, seconds int, file string) error {
 	return <-got
 }
 
-// guideCompiler writes cmd/remit/default.pgo anew: the Go compiler makes what a decision
-// takes long with quicker, at the cost of the rest.
+// guideCompiler writes cmd/remit/default.pgo anew: the Go compiler makes quicker
+// what decisions spend their time on.
 func (b *bench) guideCompiler(ctx context.Context) error {
 	p, err := b.startProfiled(ctx)
 	if err != nil {
-		return err
-	}
-	b.agents.Everybody()
-	if err := p.client.Once(liveAgents, inFlight); err != nil {
 		return err
 	}
 	file := filepath.Join(b.dir, "profile")

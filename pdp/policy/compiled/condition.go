@@ -119,8 +119,7 @@ func (f *fn) holds(s *ir.CallStmt, following ir.Stmt) bool {
 // tests compiles a call of a builtin whose result is only held against false.
 func (f *fn) tests(c *code, s *ir.CallStmt) bool {
 	if k, ofKind := kindTests[s.Func]; ofKind {
-		source := s.Args[0]
-		f.is(c, source, k)
+		f.is(c, s.Args[0], k)
 		f.learn(s.Result)
 		return true
 	}

@@ -11,9 +11,9 @@
 // activated; an evaluation calls them. Where things are:
 //
 //   - plan.go: modules → plan; flatten.go, tidy.go and inline.go: fewer blocks and
-//     calls, which say the same; program.go: plan → functions; analyse.go and hoist.go: what is
-//     known before: constants are made once; static.go: what depends on nothing
-//     but data is evaluated once
+//     calls, which say the same; program.go: plan → functions; analyse.go and
+//     hoist.go: what is known before: constants are made once; static.go: what
+//     depends on nothing but data is evaluated once
 //   - statement.go, assign.go, call.go, input.go: one function for each kind of
 //     statement; input.go reads each path of the input once an evaluation
 //   - guard.go, index.go: rules whose first conditions ask the input for a member

@@ -71,7 +71,7 @@ var arithmetic = map[string]func(x, y int64) (z int64, ok bool){
 
 // calculate is arithmetic with two values; not ok where it is not for them.
 func calculate(do func(x, y int64) (int64, bool), x, y *val) (z val, ok bool) {
-	if do == nil || !x.whole || !y.whole {
+	if !x.whole || !y.whole {
 		return val{}, false
 	}
 	n, ok := do(x.n, y.n)
